@@ -31,16 +31,22 @@ export const X509SVIDRequestSchema: GenMessage<X509SVIDRequest> = /*@__PURE__*/
  */
 export type X509SVIDResponse = Message<"X509SVIDResponse"> & {
   /**
+   * The first is the default identity.
+   *
    * @generated from field: repeated X509SVID svids = 1;
    */
   svids: X509SVID[];
 
   /**
+   * DER, one CRL each.
+   *
    * @generated from field: repeated bytes crl = 2;
    */
   crl: Uint8Array[];
 
   /**
+   * Foreign trust domain's SPIFFE ID to its authorities, as concatenated DER.
+   *
    * @generated from field: map<string, bytes> federated_bundles = 3;
    */
   federatedBundles: { [key: string]: Uint8Array };
@@ -63,21 +69,29 @@ export type X509SVID = Message<"X509SVID"> & {
   spiffeId: string;
 
   /**
+   * Concatenated DER, leaf first.
+   *
    * @generated from field: bytes x509_svid = 2;
    */
   x509Svid: Uint8Array;
 
   /**
+   * PKCS #8, DER, not encrypted.
+   *
    * @generated from field: bytes x509_svid_key = 3;
    */
   x509SvidKey: Uint8Array;
 
   /**
+   * Authorities of the SVID's own trust domain, as concatenated DER.
+   *
    * @generated from field: bytes bundle = 4;
    */
   bundle: Uint8Array;
 
   /**
+   * At most 1024 bytes; no two of a response are equal.
+   *
    * @generated from field: string hint = 5;
    */
   hint: string;
@@ -108,11 +122,15 @@ export const X509BundlesRequestSchema: GenMessage<X509BundlesRequest> = /*@__PUR
  */
 export type X509BundlesResponse = Message<"X509BundlesResponse"> & {
   /**
+   * DER, one CRL each.
+   *
    * @generated from field: repeated bytes crl = 1;
    */
   crl: Uint8Array[];
 
   /**
+   * Trust domain's SPIFFE ID to its authorities, as concatenated DER.
+   *
    * @generated from field: map<string, bytes> bundles = 2;
    */
   bundles: { [key: string]: Uint8Array };
@@ -130,11 +148,15 @@ export const X509BundlesResponseSchema: GenMessage<X509BundlesResponse> = /*@__P
  */
 export type JWTSVIDRequest = Message<"JWTSVIDRequest"> & {
   /**
+   * At least one.
+   *
    * @generated from field: repeated string audience = 1;
    */
   audience: string[];
 
   /**
+   * Only this identity; all when empty.
+   *
    * @generated from field: string spiffe_id = 2;
    */
   spiffeId: string;
@@ -152,6 +174,8 @@ export const JWTSVIDRequestSchema: GenMessage<JWTSVIDRequest> = /*@__PURE__*/
  */
 export type JWTSVIDResponse = Message<"JWTSVIDResponse"> & {
   /**
+   * The first is the default identity.
+   *
    * @generated from field: repeated JWTSVID svids = 1;
    */
   svids: JWTSVID[];
@@ -174,6 +198,8 @@ export type JWTSVID = Message<"JWTSVID"> & {
   spiffeId: string;
 
   /**
+   * JWS compact serialisation.
+   *
    * @generated from field: string svid = 2;
    */
   svid: string;
@@ -209,6 +235,8 @@ export const JWTBundlesRequestSchema: GenMessage<JWTBundlesRequest> = /*@__PURE_
  */
 export type JWTBundlesResponse = Message<"JWTBundlesResponse"> & {
   /**
+   * Trust domain's SPIFFE ID to its JWK Set, as JSON.
+   *
    * @generated from field: map<string, bytes> bundles = 1;
    */
   bundles: { [key: string]: Uint8Array };
@@ -226,11 +254,15 @@ export const JWTBundlesResponseSchema: GenMessage<JWTBundlesResponse> = /*@__PUR
  */
 export type ValidateJWTSVIDRequest = Message<"ValidateJWTSVIDRequest"> & {
   /**
+   * The audience that the token must name.
+   *
    * @generated from field: string audience = 1;
    */
   audience: string;
 
   /**
+   * JWS compact serialisation.
+   *
    * @generated from field: string svid = 2;
    */
   svid: string;
@@ -253,6 +285,8 @@ export type ValidateJWTSVIDResponse = Message<"ValidateJWTSVIDResponse"> & {
   spiffeId: string;
 
   /**
+   * All claims of the token.
+   *
    * @generated from field: google.protobuf.Struct claims = 2;
    */
   claims?: JsonObject | undefined;
@@ -270,6 +304,8 @@ export const ValidateJWTSVIDResponseSchema: GenMessage<ValidateJWTSVIDResponse> 
  */
 export type WITSVIDRequest = Message<"WITSVIDRequest"> & {
   /**
+   * Only this identity; all when empty.
+   *
    * @generated from field: string spiffe_id = 1;
    */
   spiffeId: string;
@@ -309,11 +345,15 @@ export type WITSVID = Message<"WITSVID"> & {
   spiffeId: string;
 
   /**
+   * JWS compact serialisation.
+   *
    * @generated from field: string wit_svid = 2;
    */
   witSvid: string;
 
   /**
+   * Private JWK, as JSON.
+   *
    * @generated from field: string wit_svid_key = 3;
    */
   witSvidKey: string;
@@ -349,6 +389,8 @@ export const WITBundlesRequestSchema: GenMessage<WITBundlesRequest> = /*@__PURE_
  */
 export type WITBundlesResponse = Message<"WITBundlesResponse"> & {
   /**
+   * Trust domain's SPIFFE ID to its JWK Set, as JSON.
+   *
    * @generated from field: map<string, string> bundles = 1;
    */
   bundles: { [key: string]: string };
@@ -362,10 +404,16 @@ export const WITBundlesResponseSchema: GenMessage<WITBundlesResponse> = /*@__PUR
   messageDesc(file_spiffe_workload_workload, 16);
 
 /**
+ * The SPIFFE Workload API. No package: the full names are part of the standard. Every call
+ * carries the metadata `workload.spiffe.io: true`. Each message of a stream replaces the one
+ * before.
+ *
  * @generated from service SpiffeWorkloadAPI
  */
 export const SpiffeWorkloadAPI: GenService<{
   /**
+   * The caller's X509-SVIDs with keys and bundles, now and at each change (Workload API 5.2.1).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchX509SVID
    */
   fetchX509SVID: {
@@ -374,6 +422,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof X509SVIDResponseSchema;
   },
   /**
+   * X.509 bundles that the caller may use, its own trust domain's among them (5.2.2).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchX509Bundles
    */
   fetchX509Bundles: {
@@ -382,6 +432,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof X509BundlesResponseSchema;
   },
   /**
+   * JWT-SVIDs for an audience (6.2.1).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchJWTSVID
    */
   fetchJWTSVID: {
@@ -390,6 +442,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof JWTSVIDResponseSchema;
   },
   /**
+   * JWT bundles that the caller may use (6.2.2).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchJWTBundles
    */
   fetchJWTBundles: {
@@ -398,6 +452,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof JWTBundlesResponseSchema;
   },
   /**
+   * Verifies a token for a caller that does not do it itself (6.2.3).
+   *
    * @generated from rpc SpiffeWorkloadAPI.ValidateJWTSVID
    */
   validateJWTSVID: {
@@ -406,6 +462,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof ValidateJWTSVIDResponseSchema;
   },
   /**
+   * The caller's WIT-SVIDs with their keys (section 7, incubating).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchWITSVID
    */
   fetchWITSVID: {
@@ -414,6 +472,8 @@ export const SpiffeWorkloadAPI: GenService<{
     output: typeof WITSVIDResponseSchema;
   },
   /**
+   * WIT bundles that the caller may use (section 7, incubating).
+   *
    * @generated from rpc SpiffeWorkloadAPI.FetchWITBundles
    */
   fetchWITBundles: {

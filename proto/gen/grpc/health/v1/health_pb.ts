@@ -17,6 +17,8 @@ export const file_grpc_health_v1_health: GenFile = /*@__PURE__*/
  */
 export type HealthCheckRequest = Message<"grpc.health.v1.HealthCheckRequest"> & {
   /**
+   * Full name of a service; empty means the server as a whole.
+   *
    * @generated from field: string service = 1;
    */
   service: string;
@@ -66,6 +68,8 @@ export const HealthCheckResponse_ServingStatus = {
   NOT_SERVING: 2,
 
   /**
+   * Only in answers of Watch.
+   *
    * @generated from enum value: SERVICE_UNKNOWN = 3;
    */
   SERVICE_UNKNOWN: 3,
@@ -113,10 +117,14 @@ export const HealthListResponseSchema: GenMessage<HealthListResponse> = /*@__PUR
   messageDesc(file_grpc_health_v1_health, 3);
 
 /**
+ * Tells load balancers and scripts whether a server serves.
+ *
  * @generated from service grpc.health.v1.Health
  */
 export const Health: GenService<{
   /**
+   * NOT_FOUND for a service that is not known.
+   *
    * @generated from rpc grpc.health.v1.Health.Check
    */
   check: {
@@ -125,6 +133,8 @@ export const Health: GenService<{
     output: typeof HealthCheckResponseSchema;
   },
   /**
+   * All services and the whole at once.
+   *
    * @generated from rpc grpc.health.v1.Health.List
    */
   list: {
@@ -133,6 +143,8 @@ export const Health: GenService<{
     output: typeof HealthListResponseSchema;
   },
   /**
+   * The state now and at each change; an unknown service is SERVICE_UNKNOWN until it is known.
+   *
    * @generated from rpc grpc.health.v1.Health.Watch
    */
   watch: {

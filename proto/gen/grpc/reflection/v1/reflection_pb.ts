@@ -22,34 +22,46 @@ export type ServerReflectionRequest = Message<"grpc.reflection.v1.ServerReflecti
   host: string;
 
   /**
+   * The question. Each is answered in turn, on the same stream.
+   *
    * @generated from oneof grpc.reflection.v1.ServerReflectionRequest.message_request
    */
   messageRequest: {
     /**
+     * The file of this name.
+     *
      * @generated from field: string file_by_filename = 3;
      */
     value: string;
     case: "fileByFilename";
   } | {
     /**
+     * The file that declares this service, method, message or enum.
+     *
      * @generated from field: string file_containing_symbol = 4;
      */
     value: string;
     case: "fileContainingSymbol";
   } | {
     /**
+     * The file that extends a message by this field.
+     *
      * @generated from field: grpc.reflection.v1.ExtensionRequest file_containing_extension = 5;
      */
     value: ExtensionRequest;
     case: "fileContainingExtension";
   } | {
     /**
+     * The numbers of all extensions of this message.
+     *
      * @generated from field: string all_extension_numbers_of_type = 6;
      */
     value: string;
     case: "allExtensionNumbersOfType";
   } | {
     /**
+     * All services; the value does not matter.
+     *
      * @generated from field: string list_services = 7;
      */
     value: string;
@@ -142,6 +154,8 @@ export const ServerReflectionResponseSchema: GenMessage<ServerReflectionResponse
  */
 export type FileDescriptorResponse = Message<"grpc.reflection.v1.FileDescriptorResponse"> & {
   /**
+   * Serialised google.protobuf.FileDescriptorProto: the file and those that it needs.
+   *
    * @generated from field: repeated bytes file_descriptor_proto = 1;
    */
   fileDescriptorProto: Uint8Array[];
@@ -198,6 +212,8 @@ export const ListServiceResponseSchema: GenMessage<ListServiceResponse> = /*@__P
  */
 export type ServiceResponse = Message<"grpc.reflection.v1.ServiceResponse"> & {
   /**
+   * Full name, with its package.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -215,6 +231,8 @@ export const ServiceResponseSchema: GenMessage<ServiceResponse> = /*@__PURE__*/
  */
 export type ErrorResponse = Message<"grpc.reflection.v1.ErrorResponse"> & {
   /**
+   * A gRPC status code.
+   *
    * @generated from field: int32 error_code = 1;
    */
   errorCode: number;
@@ -233,6 +251,8 @@ export const ErrorResponseSchema: GenMessage<ErrorResponse> = /*@__PURE__*/
   messageDesc(file_grpc_reflection_v1_reflection, 7);
 
 /**
+ * Lets tools learn a server's services from the server itself.
+ *
  * @generated from service grpc.reflection.v1.ServerReflection
  */
 export const ServerReflection: GenService<{

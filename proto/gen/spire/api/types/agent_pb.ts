@@ -17,6 +17,8 @@ export const file_spire_api_types_agent: GenFile = /*@__PURE__*/
   fileDesc("ChtzcGlyZS9hcGkvdHlwZXMvYWdlbnQucHJvdG8SD3NwaXJlLmFwaS50eXBlcyLwAQoFQWdlbnQSJQoCaWQYASABKAsyGS5zcGlyZS5hcGkudHlwZXMuU1BJRkZFSUQSGAoQYXR0ZXN0YXRpb25fdHlwZRgCIAEoCRIeChZ4NTA5c3ZpZF9zZXJpYWxfbnVtYmVyGAMgASgJEhsKE3g1MDlzdmlkX2V4cGlyZXNfYXQYBCABKAMSLAoJc2VsZWN0b3JzGAUgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmJhbm5lZBgGIAEoCBIUCgxjYW5fcmVhdHRlc3QYByABKAgSFQoNYWdlbnRfdmVyc2lvbhgIIAEoCSKyAQoJQWdlbnRNYXNrEhgKEGF0dGVzdGF0aW9uX3R5cGUYAiABKAgSHgoWeDUwOXN2aWRfc2VyaWFsX251bWJlchgDIAEoCBIbChN4NTA5c3ZpZF9leHBpcmVzX2F0GAQgASgIEhEKCXNlbGVjdG9ycxgFIAEoCBIOCgZiYW5uZWQYBiABKAgSFAoMY2FuX3JlYXR0ZXN0GAcgASgIEhUKDWFnZW50X3ZlcnNpb24YCCABKAhiBnByb3RvMw", [file_spire_api_types_selector, file_spire_api_types_spiffeid]);
 
 /**
+ * An attested node, by its agent.
+ *
  * @generated from message spire.api.types.Agent
  */
 export type Agent = Message<"spire.api.types.Agent"> & {
@@ -31,16 +33,22 @@ export type Agent = Message<"spire.api.types.Agent"> & {
   attestationType: string;
 
   /**
+   * Serial number of the SVID in use, decimal; empty once the agent is banned.
+   *
    * @generated from field: string x509svid_serial_number = 3;
    */
   x509svidSerialNumber: string;
 
   /**
+   * Unix seconds.
+   *
    * @generated from field: int64 x509svid_expires_at = 4;
    */
   x509svidExpiresAt: bigint;
 
   /**
+   * What the node attestor found out about the node.
+   *
    * @generated from field: repeated spire.api.types.Selector selectors = 5;
    */
   selectors: Selector[];
@@ -51,11 +59,15 @@ export type Agent = Message<"spire.api.types.Agent"> & {
   banned: boolean;
 
   /**
+   * The node attestor can prove the node again, so the agent may come back by itself.
+   *
    * @generated from field: bool can_reattest = 7;
    */
   canReattest: boolean;
 
   /**
+   * As last reported by the agent.
+   *
    * @generated from field: string agent_version = 8;
    */
   agentVersion: string;
@@ -69,6 +81,8 @@ export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
   messageDesc(file_spire_api_types_agent, 0);
 
 /**
+ * Which fields of an agent to answer with. The ID is always there.
+ *
  * @generated from message spire.api.types.AgentMask
  */
 export type AgentMask = Message<"spire.api.types.AgentMask"> & {

@@ -13,15 +13,21 @@ export const file_spire_api_types_attestation: GenFile = /*@__PURE__*/
   fileDesc("CiFzcGlyZS9hcGkvdHlwZXMvYXR0ZXN0YXRpb24ucHJvdG8SD3NwaXJlLmFwaS50eXBlcyIwCg9BdHRlc3RhdGlvbkRhdGESDAoEdHlwZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgMYgZwcm90bzM");
 
 /**
+ * What a node attestor sends to prove which node it runs on.
+ *
  * @generated from message spire.api.types.AttestationData
  */
 export type AttestationData = Message<"spire.api.types.AttestationData"> & {
   /**
+   * The node attestor, for example "x509pop".
+   *
    * @generated from field: string type = 1;
    */
   type: string;
 
   /**
+   * Opaque to all but that attestor's server half.
+   *
    * @generated from field: bytes payload = 2;
    */
   payload: Uint8Array;

@@ -13,10 +13,14 @@ export const file_spire_api_types_bundle: GenFile = /*@__PURE__*/
   fileDesc("ChxzcGlyZS9hcGkvdHlwZXMvYnVuZGxlLnByb3RvEg9zcGlyZS5hcGkudHlwZXMi7QEKBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSOgoQeDUwOV9hdXRob3JpdGllcxgCIAMoCzIgLnNwaXJlLmFwaS50eXBlcy5YNTA5Q2VydGlmaWNhdGUSMAoPand0X2F1dGhvcml0aWVzGAMgAygLMhcuc3BpcmUuYXBpLnR5cGVzLkpXVEtleRIUCgxyZWZyZXNoX2hpbnQYBCABKAMSFwoPc2VxdWVuY2VfbnVtYmVyGAUgASgEEjAKD3dpdF9hdXRob3JpdGllcxgGIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5XSVRLZXkiMAoPWDUwOUNlcnRpZmljYXRlEgwKBGFzbjEYASABKAwSDwoHdGFpbnRlZBgCIAEoCCJRCgZKV1RLZXkSEgoKcHVibGljX2tleRgBIAEoDBIOCgZrZXlfaWQYAiABKAkSEgoKZXhwaXJlc19hdBgDIAEoAxIPCgd0YWludGVkGAQgASgIIlEKBldJVEtleRISCgpwdWJsaWNfa2V5GAEgASgMEg4KBmtleV9pZBgCIAEoCRISCgpleHBpcmVzX2F0GAMgASgDEg8KB3RhaW50ZWQYBCABKAgihwEKCkJ1bmRsZU1hc2sSGAoQeDUwOV9hdXRob3JpdGllcxgCIAEoCBIXCg9qd3RfYXV0aG9yaXRpZXMYAyABKAgSFAoMcmVmcmVzaF9oaW50GAQgASgIEhcKD3NlcXVlbmNlX251bWJlchgFIAEoCBIXCg93aXRfYXV0aG9yaXRpZXMYBiABKAhiBnByb3RvMw");
 
 /**
+ * The keys by which a trust domain's SVIDs are verified.
+ *
  * @generated from message spire.api.types.Bundle
  */
 export type Bundle = Message<"spire.api.types.Bundle"> & {
   /**
+   * The trust domain's name.
+   *
    * @generated from field: string trust_domain = 1;
    */
   trustDomain: string;
@@ -32,11 +36,15 @@ export type Bundle = Message<"spire.api.types.Bundle"> & {
   jwtAuthorities: JWTKey[];
 
   /**
+   * How often to fetch again, in seconds; zero when the publisher says nothing.
+   *
    * @generated from field: int64 refresh_hint = 4;
    */
   refreshHint: bigint;
 
   /**
+   * Grows with each change of the bundle.
+   *
    * @generated from field: uint64 sequence_number = 5;
    */
   sequenceNumber: bigint;
@@ -55,15 +63,21 @@ export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
   messageDesc(file_spire_api_types_bundle, 0);
 
 /**
+ * An X.509 authority.
+ *
  * @generated from message spire.api.types.X509Certificate
  */
 export type X509Certificate = Message<"spire.api.types.X509Certificate"> & {
   /**
+   * One certificate, DER.
+   *
    * @generated from field: bytes asn1 = 1;
    */
   asn1: Uint8Array;
 
   /**
+   * Still verifies, but nothing new may depend on it: what it signed is to be replaced.
+   *
    * @generated from field: bool tainted = 2;
    */
   tainted: boolean;
@@ -77,25 +91,35 @@ export const X509CertificateSchema: GenMessage<X509Certificate> = /*@__PURE__*/
   messageDesc(file_spire_api_types_bundle, 1);
 
 /**
+ * A JWT authority.
+ *
  * @generated from message spire.api.types.JWTKey
  */
 export type JWTKey = Message<"spire.api.types.JWTKey"> & {
   /**
+   * SubjectPublicKeyInfo, DER.
+   *
    * @generated from field: bytes public_key = 1;
    */
   publicKey: Uint8Array;
 
   /**
+   * The `kid` of tokens that it signed.
+   *
    * @generated from field: string key_id = 2;
    */
   keyId: string;
 
   /**
+   * Unix seconds; zero when it does not expire.
+   *
    * @generated from field: int64 expires_at = 3;
    */
   expiresAt: bigint;
 
   /**
+   * As for X.509 authorities.
+   *
    * @generated from field: bool tainted = 4;
    */
   tainted: boolean;
@@ -109,25 +133,35 @@ export const JWTKeySchema: GenMessage<JWTKey> = /*@__PURE__*/
   messageDesc(file_spire_api_types_bundle, 2);
 
 /**
+ * A WIT authority.
+ *
  * @generated from message spire.api.types.WITKey
  */
 export type WITKey = Message<"spire.api.types.WITKey"> & {
   /**
+   * SubjectPublicKeyInfo, DER.
+   *
    * @generated from field: bytes public_key = 1;
    */
   publicKey: Uint8Array;
 
   /**
+   * The `kid` of tokens that it signed.
+   *
    * @generated from field: string key_id = 2;
    */
   keyId: string;
 
   /**
+   * Unix seconds; zero when it does not expire.
+   *
    * @generated from field: int64 expires_at = 3;
    */
   expiresAt: bigint;
 
   /**
+   * As for X.509 authorities.
+   *
    * @generated from field: bool tainted = 4;
    */
   tainted: boolean;
@@ -141,6 +175,8 @@ export const WITKeySchema: GenMessage<WITKey> = /*@__PURE__*/
   messageDesc(file_spire_api_types_bundle, 3);
 
 /**
+ * Which fields of a bundle to answer with or to change. The trust domain is always there.
+ *
  * @generated from message spire.api.types.BundleMask
  */
 export type BundleMask = Message<"spire.api.types.BundleMask"> & {

@@ -17,10 +17,14 @@ export const file_spire_api_types_entry: GenFile = /*@__PURE__*/
   fileDesc("ChtzcGlyZS9hcGkvdHlwZXMvZW50cnkucHJvdG8SD3NwaXJlLmFwaS50eXBlcyLABAoFRW50cnkSCgoCaWQYASABKAkSLAoJc3BpZmZlX2lkGAIgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXBhcmVudF9pZBgDIAEoCzIZLnNwaXJlLmFwaS50eXBlcy5TUElGRkVJRBIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISFQoNeDUwOV9zdmlkX3R0bBgFIAEoBRIWCg5mZWRlcmF0ZXNfd2l0aBgGIAMoCRINCgVhZG1pbhgHIAEoCBISCgpkb3duc3RyZWFtGAggASgIEhIKCmV4cGlyZXNfYXQYCSABKAMSEQoJZG5zX25hbWVzGAogAygJEhcKD3JldmlzaW9uX251bWJlchgLIAEoAxISCgpzdG9yZV9zdmlkGAwgASgIEhQKDGp3dF9zdmlkX3R0bBgNIAEoBRIMCgRoaW50GA4gASgJEhIKCmNyZWF0ZWRfYXQYDyABKAMSTwoVYWRkaXRpb25hbF9hdHRyaWJ1dGVzGBAgASgLMisuc3BpcmUuYXBpLnR5cGVzLkVudHJ5LkFkZGl0aW9uYWxBdHRyaWJ1dGVzSACIAQEaWAoUQWRkaXRpb25hbEF0dHJpYnV0ZXMSIgoaZGlzYWJsZV94NTA5X3N2aWRfcHJlZmV0Y2gYASABKAgSHAoUand0X3N2aWRfaW5jbHVkZV9qdGkYAiABKAhCGAoWX2FkZGl0aW9uYWxfYXR0cmlidXRlcyLBAgoJRW50cnlNYXNrEhEKCXNwaWZmZV9pZBgCIAEoCBIRCglwYXJlbnRfaWQYAyABKAgSEQoJc2VsZWN0b3JzGAQgASgIEhUKDXg1MDlfc3ZpZF90dGwYBSABKAgSFgoOZmVkZXJhdGVzX3dpdGgYBiABKAgSDQoFYWRtaW4YByABKAgSEgoKZG93bnN0cmVhbRgIIAEoCBISCgpleHBpcmVzX2F0GAkgASgIEhEKCWRuc19uYW1lcxgKIAEoCBIXCg9yZXZpc2lvbl9udW1iZXIYCyABKAgSEgoKc3RvcmVfc3ZpZBgMIAEoCBIUCgxqd3Rfc3ZpZF90dGwYDSABKAgSDAoEaGludBgOIAEoCBISCgpjcmVhdGVkX2F0GA8gASgIEh0KFWFkZGl0aW9uYWxfYXR0cmlidXRlcxgQIAEoCGIGcHJvdG8z", [file_spire_api_types_selector, file_spire_api_types_spiffeid]);
 
 /**
+ * A registration entry: workloads with these selectors, under this parent, get this SPIFFE ID.
+ *
  * @generated from message spire.api.types.Entry
  */
 export type Entry = Message<"spire.api.types.Entry"> & {
   /**
+   * Chosen by the creator, or by the server when empty.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -31,66 +35,93 @@ export type Entry = Message<"spire.api.types.Entry"> & {
   spiffeId?: SPIFFEID | undefined;
 
   /**
+   * The agent that may serve it, the ID of another entry, or the server's own ID for a node
+   * alias.
+   *
    * @generated from field: spire.api.types.SPIFFEID parent_id = 3;
    */
   parentId?: SPIFFEID | undefined;
 
   /**
+   * A workload must show all of them.
+   *
    * @generated from field: repeated spire.api.types.Selector selectors = 4;
    */
   selectors: Selector[];
 
   /**
+   * Seconds; zero takes the server's default.
+   *
    * @generated from field: int32 x509_svid_ttl = 5;
    */
   x509SvidTtl: number;
 
   /**
+   * Names of the foreign trust domains whose bundles the workload gets.
+   *
    * @generated from field: repeated string federates_with = 6;
    */
   federatesWith: string[];
 
   /**
+   * Holders of the SVID may administer the server.
+   *
    * @generated from field: bool admin = 7;
    */
   admin: boolean;
 
   /**
+   * Holders of the SVID may ask for a CA certificate.
+   *
    * @generated from field: bool downstream = 8;
    */
   downstream: boolean;
 
   /**
+   * Unix seconds from which the entry no longer counts; zero for never.
+   *
    * @generated from field: int64 expires_at = 9;
    */
   expiresAt: bigint;
 
   /**
+   * DNS names for the X509-SVID; the first is also its common name.
+   *
    * @generated from field: repeated string dns_names = 10;
    */
   dnsNames: string[];
 
   /**
+   * Zero at first, one more with each update. Output only.
+   *
    * @generated from field: int64 revision_number = 11;
    */
   revisionNumber: bigint;
 
   /**
+   * The agent hands the SVID to a secret store and not to the Workload API.
+   *
    * @generated from field: bool store_svid = 12;
    */
   storeSvid: boolean;
 
   /**
+   * Seconds; zero takes the server's default.
+   *
    * @generated from field: int32 jwt_svid_ttl = 13;
    */
   jwtSvidTtl: number;
 
   /**
+   * Tells a workload with several identities which is for what.
+   *
    * @generated from field: string hint = 14;
    */
   hint: string;
 
   /**
+   * Unix seconds. Output only.
+   *
    * @generated from field: int64 created_at = 15;
    */
   createdAt: bigint;
@@ -109,15 +140,21 @@ export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
   messageDesc(file_spire_api_types_entry, 0);
 
 /**
+ * Settings that came later than the numbered fields below.
+ *
  * @generated from message spire.api.types.Entry.AdditionalAttributes
  */
 export type Entry_AdditionalAttributes = Message<"spire.api.types.Entry.AdditionalAttributes"> & {
   /**
+   * The agent asks for the X509-SVID only when a workload does.
+   *
    * @generated from field: bool disable_x509_svid_prefetch = 1;
    */
   disableX509SvidPrefetch: boolean;
 
   /**
+   * JWT-SVIDs of this entry carry a `jti`, and each request gets a new token.
+   *
    * @generated from field: bool jwt_svid_include_jti = 2;
    */
   jwtSvidIncludeJti: boolean;
@@ -131,6 +168,8 @@ export const Entry_AdditionalAttributesSchema: GenMessage<Entry_AdditionalAttrib
   messageDesc(file_spire_api_types_entry, 0, 0);
 
 /**
+ * Which fields of an entry to answer with or to change. The ID is always there.
+ *
  * @generated from message spire.api.types.EntryMask
  */
 export type EntryMask = Message<"spire.api.types.EntryMask"> & {

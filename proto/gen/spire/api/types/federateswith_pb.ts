@@ -13,10 +13,15 @@ export const file_spire_api_types_federateswith: GenFile = /*@__PURE__*/
   fileDesc("CiNzcGlyZS9hcGkvdHlwZXMvZmVkZXJhdGVzd2l0aC5wcm90bxIPc3BpcmUuYXBpLnR5cGVzIsQBChJGZWRlcmF0ZXNXaXRoTWF0Y2gSFQoNdHJ1c3RfZG9tYWlucxgBIAMoCRJACgVtYXRjaBgCIAEoDjIxLnNwaXJlLmFwaS50eXBlcy5GZWRlcmF0ZXNXaXRoTWF0Y2guTWF0Y2hCZWhhdmlvciJVCg1NYXRjaEJlaGF2aW9yEg8KC01BVENIX0VYQUNUEAASEAoMTUFUQ0hfU1VCU0VUEAESEgoOTUFUQ0hfU1VQRVJTRVQQAhINCglNQVRDSF9BTlkQA2IGcHJvdG8z");
 
 /**
+ * A filter on the trust domains that entries federate with. "The set" is that of the entry looked
+ * at.
+ *
  * @generated from message spire.api.types.FederatesWithMatch
  */
 export type FederatesWithMatch = Message<"spire.api.types.FederatesWithMatch"> & {
   /**
+   * Names or SPIFFE IDs of trust domains.
+   *
    * @generated from field: repeated string trust_domains = 1;
    */
   trustDomains: string[];
@@ -39,21 +44,29 @@ export const FederatesWithMatchSchema: GenMessage<FederatesWithMatch> = /*@__PUR
  */
 export const FederatesWithMatch_MatchBehavior = {
   /**
+   * The set equals the given trust domains.
+   *
    * @generated from enum value: MATCH_EXACT = 0;
    */
   MATCH_EXACT: 0,
 
   /**
+   * The set is not empty and holds nothing but given trust domains.
+   *
    * @generated from enum value: MATCH_SUBSET = 1;
    */
   MATCH_SUBSET: 1,
 
   /**
+   * The set holds every given trust domain.
+   *
    * @generated from enum value: MATCH_SUPERSET = 2;
    */
   MATCH_SUPERSET: 2,
 
   /**
+   * The set holds at least one given trust domain.
+   *
    * @generated from enum value: MATCH_ANY = 3;
    */
   MATCH_ANY: 3,

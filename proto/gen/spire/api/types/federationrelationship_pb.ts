@@ -15,20 +15,28 @@ export const file_spire_api_types_federationrelationship: GenFile = /*@__PURE__*
   fileDesc("CixzcGlyZS9hcGkvdHlwZXMvZmVkZXJhdGlvbnJlbGF0aW9uc2hpcC5wcm90bxIPc3BpcmUuYXBpLnR5cGVzIpACChZGZWRlcmF0aW9uUmVsYXRpb25zaGlwEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIbChNidW5kbGVfZW5kcG9pbnRfdXJsGAIgASgJEjUKCWh0dHBzX3dlYhgDIAEoCzIgLnNwaXJlLmFwaS50eXBlcy5IVFRQU1dlYlByb2ZpbGVIABI7CgxodHRwc19zcGlmZmUYBCABKAsyIy5zcGlyZS5hcGkudHlwZXMuSFRUUFNTUElGRkVQcm9maWxlSAASNAoTdHJ1c3RfZG9tYWluX2J1bmRsZRgFIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGVCGQoXYnVuZGxlX2VuZHBvaW50X3Byb2ZpbGUiMAoSSFRUUFNTUElGRkVQcm9maWxlEhoKEmVuZHBvaW50X3NwaWZmZV9pZBgBIAEoCSIRCg9IVFRQU1dlYlByb2ZpbGUidwoaRmVkZXJhdGlvblJlbGF0aW9uc2hpcE1hc2sSGwoTYnVuZGxlX2VuZHBvaW50X3VybBgBIAEoCBIfChdidW5kbGVfZW5kcG9pbnRfcHJvZmlsZRgCIAEoCBIbChN0cnVzdF9kb21haW5fYnVuZGxlGAMgASgIYgZwcm90bzM", [file_spire_api_types_bundle]);
 
 /**
+ * Where a foreign trust domain publishes its bundle.
+ *
  * @generated from message spire.api.types.FederationRelationship
  */
 export type FederationRelationship = Message<"spire.api.types.FederationRelationship"> & {
   /**
+   * The foreign trust domain's name.
+   *
    * @generated from field: string trust_domain = 1;
    */
   trustDomain: string;
 
   /**
+   * An https URL without user information.
+   *
    * @generated from field: string bundle_endpoint_url = 2;
    */
   bundleEndpointUrl: string;
 
   /**
+   * How the endpoint proves that it is the right one.
+   *
    * @generated from oneof spire.api.types.FederationRelationship.bundle_endpoint_profile
    */
   bundleEndpointProfile: {
@@ -46,6 +54,9 @@ export type FederationRelationship = Message<"spire.api.types.FederationRelation
   } | { case: undefined; value?: undefined };
 
   /**
+   * The foreign bundle: given, it is stored with the relationship; answered, it is the newest
+   * known.
+   *
    * @generated from field: spire.api.types.Bundle trust_domain_bundle = 5;
    */
   trustDomainBundle?: Bundle | undefined;
@@ -59,6 +70,8 @@ export const FederationRelationshipSchema: GenMessage<FederationRelationship> = 
   messageDesc(file_spire_api_types_federationrelationship, 0);
 
 /**
+ * The endpoint presents an X509-SVID.
+ *
  * @generated from message spire.api.types.HTTPSSPIFFEProfile
  */
 export type HTTPSSPIFFEProfile = Message<"spire.api.types.HTTPSSPIFFEProfile"> & {
@@ -76,6 +89,8 @@ export const HTTPSSPIFFEProfileSchema: GenMessage<HTTPSSPIFFEProfile> = /*@__PUR
   messageDesc(file_spire_api_types_federationrelationship, 1);
 
 /**
+ * The endpoint presents a certificate of the public Web PKI.
+ *
  * @generated from message spire.api.types.HTTPSWebProfile
  */
 export type HTTPSWebProfile = Message<"spire.api.types.HTTPSWebProfile"> & {
@@ -89,6 +104,8 @@ export const HTTPSWebProfileSchema: GenMessage<HTTPSWebProfile> = /*@__PURE__*/
   messageDesc(file_spire_api_types_federationrelationship, 2);
 
 /**
+ * Which fields of a relationship to answer with or to change. The trust domain is always there.
+ *
  * @generated from message spire.api.types.FederationRelationshipMask
  */
 export type FederationRelationshipMask = Message<"spire.api.types.FederationRelationshipMask"> & {

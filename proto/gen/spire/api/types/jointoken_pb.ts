@@ -13,6 +13,8 @@ export const file_spire_api_types_jointoken: GenFile = /*@__PURE__*/
   fileDesc("Ch9zcGlyZS9hcGkvdHlwZXMvam9pbnRva2VuLnByb3RvEg9zcGlyZS5hcGkudHlwZXMiLgoJSm9pblRva2VuEg0KBXZhbHVlGAEgASgJEhIKCmV4cGlyZXNfYXQYAiABKANiBnByb3RvMw");
 
 /**
+ * A secret that admits one agent, once.
+ *
  * @generated from message spire.api.types.JoinToken
  */
 export type JoinToken = Message<"spire.api.types.JoinToken"> & {
@@ -22,6 +24,8 @@ export type JoinToken = Message<"spire.api.types.JoinToken"> & {
   value: string;
 
   /**
+   * Unix seconds.
+   *
    * @generated from field: int64 expires_at = 2;
    */
   expiresAt: bigint;

@@ -13,6 +13,8 @@ export const file_spire_api_types_logger: GenFile = /*@__PURE__*/
   fileDesc("ChxzcGlyZS9hcGkvdHlwZXMvbG9nZ2VyLnByb3RvEg9zcGlyZS5hcGkudHlwZXMiawoGTG9nZ2VyEjAKDWN1cnJlbnRfbGV2ZWwYASABKA4yGS5zcGlyZS5hcGkudHlwZXMuTG9nTGV2ZWwSLwoMbGF1bmNoX2xldmVsGAIgASgOMhkuc3BpcmUuYXBpLnR5cGVzLkxvZ0xldmVsKmYKCExvZ0xldmVsEg8KC1VOU1BFQ0lGSUVEEAASCQoFUEFOSUMQARIJCgVGQVRBTBACEgkKBUVSUk9SEAMSCAoEV0FSThAEEggKBElORk8QBRIJCgVERUJVRxAGEgkKBVRSQUNFEAdiBnByb3RvMw");
 
 /**
+ * How much the server writes to its log.
+ *
  * @generated from message spire.api.types.Logger
  */
 export type Logger = Message<"spire.api.types.Logger"> & {
@@ -22,6 +24,8 @@ export type Logger = Message<"spire.api.types.Logger"> & {
   currentLevel: LogLevel;
 
   /**
+   * The level of the configuration file.
+   *
    * @generated from field: spire.api.types.LogLevel launch_level = 2;
    */
   launchLevel: LogLevel;
@@ -35,6 +39,8 @@ export const LoggerSchema: GenMessage<Logger> = /*@__PURE__*/
   messageDesc(file_spire_api_types_logger, 0);
 
 /**
+ * Severity from which messages are written.
+ *
  * @generated from enum spire.api.types.LogLevel
  */
 export const LogLevel = {
@@ -80,6 +86,8 @@ export const LogLevel = {
 } as const;
 
 /**
+ * Severity from which messages are written.
+ *
  * @generated from enum spire.api.types.LogLevel
  */
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel] | UnknownEnum;

@@ -13,15 +13,21 @@ export const file_spire_api_types_selector: GenFile = /*@__PURE__*/
   fileDesc("Ch5zcGlyZS9hcGkvdHlwZXMvc2VsZWN0b3IucHJvdG8SD3NwaXJlLmFwaS50eXBlcyInCghTZWxlY3RvchIMCgR0eXBlGAEgASgJEg0KBXZhbHVlGAIgASgJItEBCg1TZWxlY3Rvck1hdGNoEiwKCXNlbGVjdG9ycxgBIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchI7CgVtYXRjaBgCIAEoDjIsLnNwaXJlLmFwaS50eXBlcy5TZWxlY3Rvck1hdGNoLk1hdGNoQmVoYXZpb3IiVQoNTWF0Y2hCZWhhdmlvchIPCgtNQVRDSF9FWEFDVBAAEhAKDE1BVENIX1NVQlNFVBABEhIKDk1BVENIX1NVUEVSU0VUEAISDQoJTUFUQ0hfQU5ZEANiBnByb3RvMw");
 
 /**
+ * A fact about a workload or a node, in the vocabulary of the attestor that found it out.
+ *
  * @generated from message spire.api.types.Selector
  */
 export type Selector = Message<"spire.api.types.Selector"> & {
   /**
+   * The attestor that the fact comes from, for example "unix". Holds no colon.
+   *
    * @generated from field: string type = 1;
    */
   type: string;
 
   /**
+   * The fact itself, for example "uid:1000".
+   *
    * @generated from field: string value = 2;
    */
   value: string;
@@ -35,6 +41,8 @@ export const SelectorSchema: GenMessage<Selector> = /*@__PURE__*/
   messageDesc(file_spire_api_types_selector, 0);
 
 /**
+ * A filter on sets of selectors. "The set" is that of the record looked at.
+ *
  * @generated from message spire.api.types.SelectorMatch
  */
 export type SelectorMatch = Message<"spire.api.types.SelectorMatch"> & {
@@ -61,21 +69,29 @@ export const SelectorMatchSchema: GenMessage<SelectorMatch> = /*@__PURE__*/
  */
 export const SelectorMatch_MatchBehavior = {
   /**
+   * The set equals the given selectors.
+   *
    * @generated from enum value: MATCH_EXACT = 0;
    */
   MATCH_EXACT: 0,
 
   /**
+   * The set is not empty and holds nothing but given selectors.
+   *
    * @generated from enum value: MATCH_SUBSET = 1;
    */
   MATCH_SUBSET: 1,
 
   /**
+   * The set holds every given selector.
+   *
    * @generated from enum value: MATCH_SUPERSET = 2;
    */
   MATCH_SUPERSET: 2,
 
   /**
+   * The set holds at least one given selector.
+   *
    * @generated from enum value: MATCH_ANY = 3;
    */
   MATCH_ANY: 3,

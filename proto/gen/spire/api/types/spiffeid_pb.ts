@@ -13,15 +13,21 @@ export const file_spire_api_types_spiffeid: GenFile = /*@__PURE__*/
   fileDesc("Ch5zcGlyZS9hcGkvdHlwZXMvc3BpZmZlaWQucHJvdG8SD3NwaXJlLmFwaS50eXBlcyIuCghTUElGRkVJRBIUCgx0cnVzdF9kb21haW4YASABKAkSDAoEcGF0aBgCIAEoCWIGcHJvdG8z");
 
 /**
+ * A SPIFFE ID in two parts: spiffe://<trust_domain><path>.
+ *
  * @generated from message spire.api.types.SPIFFEID
  */
 export type SPIFFEID = Message<"spire.api.types.SPIFFEID"> & {
   /**
+   * The trust domain's name, without scheme.
+   *
    * @generated from field: string trust_domain = 1;
    */
   trustDomain: string;
 
   /**
+   * Empty, or a path with its leading slash.
+   *
    * @generated from field: string path = 2;
    */
   path: string;

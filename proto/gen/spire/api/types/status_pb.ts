@@ -13,10 +13,14 @@ export const file_spire_api_types_status: GenFile = /*@__PURE__*/
   fileDesc("ChxzcGlyZS9hcGkvdHlwZXMvc3RhdHVzLnByb3RvEg9zcGlyZS5hcGkudHlwZXMiJwoGU3RhdHVzEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCSLeAQoXUGVybWlzc2lvbkRlbmllZERldGFpbHMSPwoGcmVhc29uGAEgASgOMi8uc3BpcmUuYXBpLnR5cGVzLlBlcm1pc3Npb25EZW5pZWREZXRhaWxzLlJlYXNvbiKBAQoGUmVhc29uEgsKB1VOS05PV04QABIRCg1BR0VOVF9FWFBJUkVEEAESFgoSQUdFTlRfTk9UX0FUVEVTVEVEEAISFAoQQUdFTlRfTk9UX0FDVElWRRADEhAKDEFHRU5UX0JBTk5FRBAEEhcKE0FHRU5UX01VU1RfUkVBVFRFU1QQBWIGcHJvdG8z");
 
 /**
+ * The outcome for one item of a batch.
+ *
  * @generated from message spire.api.types.Status
  */
 export type Status = Message<"spire.api.types.Status"> & {
   /**
+   * A gRPC status code; zero is success.
+   *
    * @generated from field: int32 code = 1;
    */
   code: number;
@@ -35,6 +39,8 @@ export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
   messageDesc(file_spire_api_types_status, 0);
 
 /**
+ * Travels in the status details of a PERMISSION_DENIED and tells an agent what to do about it.
+ *
  * @generated from message spire.api.types.PermissionDeniedDetails
  */
 export type PermissionDeniedDetails = Message<"spire.api.types.PermissionDeniedDetails"> & {
@@ -61,26 +67,36 @@ export const PermissionDeniedDetails_Reason = {
   UNKNOWN: 0,
 
   /**
+   * The agent's SVID has expired: attest again.
+   *
    * @generated from enum value: AGENT_EXPIRED = 1;
    */
   AGENT_EXPIRED: 1,
 
   /**
+   * The server does not know the agent, or no longer: attest again.
+   *
    * @generated from enum value: AGENT_NOT_ATTESTED = 2;
    */
   AGENT_NOT_ATTESTED: 2,
 
   /**
+   * The agent has a newer SVID than the one it came with: attest again.
+   *
    * @generated from enum value: AGENT_NOT_ACTIVE = 3;
    */
   AGENT_NOT_ACTIVE: 3,
 
   /**
+   * The agent is banned: forget the SVID and stop.
+   *
    * @generated from enum value: AGENT_BANNED = 4;
    */
   AGENT_BANNED: 4,
 
   /**
+   * The agent's node attestation can be repeated, so it renews by attesting.
+   *
    * @generated from enum value: AGENT_MUST_REATTEST = 5;
    */
   AGENT_MUST_REATTEST: 5,

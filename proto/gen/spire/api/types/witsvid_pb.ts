@@ -15,10 +15,14 @@ export const file_spire_api_types_witsvid: GenFile = /*@__PURE__*/
   fileDesc("Ch1zcGlyZS9hcGkvdHlwZXMvd2l0c3ZpZC5wcm90bxIPc3BpcmUuYXBpLnR5cGVzInQKB1dJVFNWSUQSDQoFdG9rZW4YASABKAkSJQoCaWQYAiABKAsyGS5zcGlyZS5hcGkudHlwZXMuU1BJRkZFSUQSEgoKZXhwaXJlc19hdBgDIAEoAxIRCglpc3N1ZWRfYXQYBCABKAMSDAoEaGludBgFIAEoCWIGcHJvdG8z", [file_spire_api_types_spiffeid]);
 
 /**
+ * An issued WIT-SVID, bound to the key that was sent.
+ *
  * @generated from message spire.api.types.WITSVID
  */
 export type WITSVID = Message<"spire.api.types.WITSVID"> & {
   /**
+   * The token in JWS compact serialisation.
+   *
    * @generated from field: string token = 1;
    */
   token: string;
@@ -29,16 +33,22 @@ export type WITSVID = Message<"spire.api.types.WITSVID"> & {
   id?: SPIFFEID | undefined;
 
   /**
+   * Unix seconds, as in the token.
+   *
    * @generated from field: int64 expires_at = 3;
    */
   expiresAt: bigint;
 
   /**
+   * Unix seconds, as in the token.
+   *
    * @generated from field: int64 issued_at = 4;
    */
   issuedAt: bigint;
 
   /**
+   * Hint of the entry, when there is one.
+   *
    * @generated from field: string hint = 5;
    */
   hint: string;

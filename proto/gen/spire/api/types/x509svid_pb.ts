@@ -15,10 +15,14 @@ export const file_spire_api_types_x509svid: GenFile = /*@__PURE__*/
   fileDesc("Ch5zcGlyZS9hcGkvdHlwZXMveDUwOXN2aWQucHJvdG8SD3NwaXJlLmFwaS50eXBlcyJnCghYNTA5U1ZJRBISCgpjZXJ0X2NoYWluGAEgAygMEiUKAmlkGAIgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEhIKCmV4cGlyZXNfYXQYAyABKAMSDAoEaGludBgEIAEoCWIGcHJvdG8z", [file_spire_api_types_spiffeid]);
 
 /**
+ * An issued X509-SVID. The private key stays with whoever made the CSR.
+ *
  * @generated from message spire.api.types.X509SVID
  */
 export type X509SVID = Message<"spire.api.types.X509SVID"> & {
   /**
+   * DER, leaf first, then intermediates; the authority that the bundle publishes is left out.
+   *
    * @generated from field: repeated bytes cert_chain = 1;
    */
   certChain: Uint8Array[];
@@ -29,11 +33,15 @@ export type X509SVID = Message<"spire.api.types.X509SVID"> & {
   id?: SPIFFEID | undefined;
 
   /**
+   * End of the leaf's validity in Unix seconds.
+   *
    * @generated from field: int64 expires_at = 3;
    */
   expiresAt: bigint;
 
   /**
+   * Hint of the entry, when there is one.
+   *
    * @generated from field: string hint = 4;
    */
   hint: string;

@@ -44,6 +44,8 @@ export const CountAgentsRequestSchema: GenMessage<CountAgentsRequest> = /*@__PUR
   messageDesc(file_spire_api_server_agent_v1_agent, 0);
 
 /**
+ * All conditions that are set must hold.
+ *
  * @generated from message spire.api.server.agent.v1.CountAgentsRequest.Filter
  */
 export type CountAgentsRequest_Filter = Message<"spire.api.server.agent.v1.CountAgentsRequest.Filter"> & {
@@ -68,6 +70,8 @@ export type CountAgentsRequest_Filter = Message<"spire.api.server.agent.v1.Count
   byCanReattest?: boolean | undefined;
 
   /**
+   * RFC 3339, or "2026-01-31 15:04:05 +0000 +00": date, time and the zone twice.
+   *
    * @generated from field: string by_expires_before = 5;
    */
   byExpiresBefore: string;
@@ -112,11 +116,15 @@ export type ListAgentsRequest = Message<"spire.api.server.agent.v1.ListAgentsReq
   outputMask?: AgentMask | undefined;
 
   /**
+   * Zero leaves the size to the server.
+   *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
+   * Empty for the first page, then the token of the answer before.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -130,6 +138,8 @@ export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE_
   messageDesc(file_spire_api_server_agent_v1_agent, 2);
 
 /**
+ * All conditions that are set must hold.
+ *
  * @generated from message spire.api.server.agent.v1.ListAgentsRequest.Filter
  */
 export type ListAgentsRequest_Filter = Message<"spire.api.server.agent.v1.ListAgentsRequest.Filter"> & {
@@ -154,6 +164,8 @@ export type ListAgentsRequest_Filter = Message<"spire.api.server.agent.v1.ListAg
   byCanReattest?: boolean | undefined;
 
   /**
+   * RFC 3339, or "2026-01-31 15:04:05 +0000 +00": date, time and the zone twice.
+   *
    * @generated from field: string by_expires_before = 5;
    */
   byExpiresBefore: string;
@@ -176,6 +188,8 @@ export type ListAgentsResponse = Message<"spire.api.server.agent.v1.ListAgentsRe
   agents: Agent$1[];
 
   /**
+   * Empty on the last page.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -245,6 +259,8 @@ export const BanAgentRequestSchema: GenMessage<BanAgentRequest> = /*@__PURE__*/
   messageDesc(file_spire_api_server_agent_v1_agent, 6);
 
 /**
+ * One step of an attestation.
+ *
  * @generated from message spire.api.server.agent.v1.AttestAgentRequest
  */
 export type AttestAgentRequest = Message<"spire.api.server.agent.v1.AttestAgentRequest"> & {
@@ -259,6 +275,8 @@ export type AttestAgentRequest = Message<"spire.api.server.agent.v1.AttestAgentR
     case: "params";
   } | {
     /**
+     * Answers the challenge just received.
+     *
      * @generated from field: bytes challenge_response = 2;
      */
     value: Uint8Array;
@@ -310,6 +328,8 @@ export type AttestAgentResponse = Message<"spire.api.server.agent.v1.AttestAgent
     case: "result";
   } | {
     /**
+     * Opaque to all but the attestor that `params` named.
+     *
      * @generated from field: bytes challenge = 2;
      */
     value: Uint8Array;
@@ -334,6 +354,8 @@ export type AttestAgentResponse_Result = Message<"spire.api.server.agent.v1.Atte
   svid?: X509SVID | undefined;
 
   /**
+   * The agent may attest again by itself when its SVID is lost.
+   *
    * @generated from field: bool reattestable = 2;
    */
   reattestable: boolean;
@@ -385,16 +407,22 @@ export const RenewAgentResponseSchema: GenMessage<RenewAgentResponse> = /*@__PUR
  */
 export type CreateJoinTokenRequest = Message<"spire.api.server.agent.v1.CreateJoinTokenRequest"> & {
   /**
+   * Seconds, at least one.
+   *
    * @generated from field: int32 ttl = 1;
    */
   ttl: number;
 
   /**
+   * The secret itself; the server makes one when empty.
+   *
    * @generated from field: string token = 2;
    */
   token: string;
 
   /**
+   * A second name for the agent, under which entries can be registered beforehand.
+   *
    * @generated from field: spire.api.types.SPIFFEID agent_id = 3;
    */
   agentId?: SPIFFEID | undefined;
@@ -408,10 +436,14 @@ export const CreateJoinTokenRequestSchema: GenMessage<CreateJoinTokenRequest> = 
   messageDesc(file_spire_api_server_agent_v1_agent, 11);
 
 /**
+ * What a new SVID for an agent is made from.
+ *
  * @generated from message spire.api.server.agent.v1.AgentX509SVIDParams
  */
 export type AgentX509SVIDParams = Message<"spire.api.server.agent.v1.AgentX509SVIDParams"> & {
   /**
+   * PKCS #10, DER. Only the public key and the proof that its holder sent it count.
+   *
    * @generated from field: bytes csr = 1;
    */
   csr: Uint8Array;
@@ -429,6 +461,8 @@ export const AgentX509SVIDParamsSchema: GenMessage<AgentX509SVIDParams> = /*@__P
  */
 export type PostStatusRequest = Message<"spire.api.server.agent.v1.PostStatusRequest"> & {
   /**
+   * Sequence number of the bundle that the agent trusts.
+   *
    * @generated from field: uint64 current_bundle_serial = 1;
    */
   currentBundleSerial: bigint;
@@ -460,10 +494,14 @@ export const PostStatusResponseSchema: GenMessage<PostStatusResponse> = /*@__PUR
   messageDesc(file_spire_api_server_agent_v1_agent, 14);
 
 /**
+ * Agents: how nodes join, and what administrators do about them.
+ *
  * @generated from service spire.api.server.agent.v1.Agent
  */
 export const Agent: GenService<{
   /**
+   * Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.CountAgents
    */
   countAgents: {
@@ -472,6 +510,8 @@ export const Agent: GenService<{
     output: typeof CountAgentsResponseSchema;
   },
   /**
+   * In a stable order, by pages. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.ListAgents
    */
   listAgents: {
@@ -480,6 +520,8 @@ export const Agent: GenService<{
     output: typeof ListAgentsResponseSchema;
   },
   /**
+   * NOT_FOUND when there is none. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.GetAgent
    */
   getAgent: {
@@ -488,6 +530,8 @@ export const Agent: GenService<{
     output: typeof AgentSchema;
   },
   /**
+   * Evicts: the agent must attest again, and may. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.DeleteAgent
    */
   deleteAgent: {
@@ -496,6 +540,8 @@ export const Agent: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * The agent is refused until its record is deleted. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.BanAgent
    */
   banAgent: {
@@ -504,6 +550,9 @@ export const Agent: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Proves a node and issues its agent's SVID. The agent sends `params`; the server sends
+   * challenges, each of which the agent answers, and at last `result`. Callers: anybody.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.AttestAgent
    */
   attestAgent: {
@@ -512,6 +561,9 @@ export const Agent: GenService<{
     output: typeof AttestAgentResponseSchema;
   },
   /**
+   * A new SVID for the calling agent. The old one ends when the new one is first used. Callers:
+   * agents whose attestation cannot be repeated.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.RenewAgent
    */
   renewAgent: {
@@ -520,6 +572,8 @@ export const Agent: GenService<{
     output: typeof RenewAgentResponseSchema;
   },
   /**
+   * Callers: administrators.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.CreateJoinToken
    */
   createJoinToken: {
@@ -528,6 +582,8 @@ export const Agent: GenService<{
     output: typeof JoinTokenSchema;
   },
   /**
+   * What an agent says about itself. Callers: agents.
+   *
    * @generated from rpc spire.api.server.agent.v1.Agent.PostStatus
    */
   postStatus: {

@@ -445,26 +445,36 @@ export const BatchDeleteFederatedBundleRequestSchema: GenMessage<BatchDeleteFede
   messageDesc(file_spire_api_server_bundle_v1_bundle, 17);
 
 /**
+ * What happens to entries that federate with the trust domain.
+ *
  * @generated from enum spire.api.server.bundle.v1.BatchDeleteFederatedBundleRequest.Mode
  */
 export const BatchDeleteFederatedBundleRequest_Mode = {
   /**
+   * They keep the bundle from being deleted.
+   *
    * @generated from enum value: RESTRICT = 0;
    */
   RESTRICT: 0,
 
   /**
+   * They are deleted too.
+   *
    * @generated from enum value: DELETE = 1;
    */
   DELETE: 1,
 
   /**
+   * They stay and no longer federate with it.
+   *
    * @generated from enum value: DISSOCIATE = 2;
    */
   DISSOCIATE: 2,
 } as const;
 
 /**
+ * What happens to entries that federate with the trust domain.
+ *
  * @generated from enum spire.api.server.bundle.v1.BatchDeleteFederatedBundleRequest.Mode
  */
 export type BatchDeleteFederatedBundleRequest_Mode = (typeof BatchDeleteFederatedBundleRequest_Mode)[keyof typeof BatchDeleteFederatedBundleRequest_Mode] | UnknownEnum;
@@ -515,10 +525,15 @@ export const BatchDeleteFederatedBundleResponse_ResultSchema: GenMessage<BatchDe
   messageDesc(file_spire_api_server_bundle_v1_bundle, 18, 0);
 
 /**
+ * Bundles: that of the own trust domain, and those of federated ones. Batches answer item by
+ * item, in the order of the request.
+ *
  * @generated from service spire.api.server.bundle.v1.Bundle
  */
 export const Bundle: GenService<{
   /**
+   * The own bundle and all federated ones. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.CountBundles
    */
   countBundles: {
@@ -527,6 +542,8 @@ export const Bundle: GenService<{
     output: typeof CountBundlesResponseSchema;
   },
   /**
+   * The own trust domain's bundle. Callers: anybody.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.GetBundle
    */
   getBundle: {
@@ -535,6 +552,8 @@ export const Bundle: GenService<{
     output: typeof BundleSchema;
   },
   /**
+   * Adds authorities to the own bundle. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.AppendBundle
    */
   appendBundle: {
@@ -543,6 +562,9 @@ export const Bundle: GenService<{
     output: typeof BundleSchema;
   },
   /**
+   * A nested server publishes its JWT authority here. Callers: holders of a downstream entry's
+   * SVID.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.PublishJWTAuthority
    */
   publishJWTAuthority: {
@@ -551,6 +573,9 @@ export const Bundle: GenService<{
     output: typeof PublishJWTAuthorityResponseSchema;
   },
   /**
+   * A nested server publishes its WIT authority here. Callers: holders of a downstream entry's
+   * SVID.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.PublishWITAuthority
    */
   publishWITAuthority: {
@@ -559,6 +584,8 @@ export const Bundle: GenService<{
     output: typeof PublishWITAuthorityResponseSchema;
   },
   /**
+   * In a stable order, by pages. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.ListFederatedBundles
    */
   listFederatedBundles: {
@@ -567,6 +594,8 @@ export const Bundle: GenService<{
     output: typeof ListFederatedBundlesResponseSchema;
   },
   /**
+   * NOT_FOUND when there is none. Callers: administrators and agents.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.GetFederatedBundle
    */
   getFederatedBundle: {
@@ -575,6 +604,8 @@ export const Bundle: GenService<{
     output: typeof BundleSchema;
   },
   /**
+   * ALREADY_EXISTS for a trust domain that has one. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.BatchCreateFederatedBundle
    */
   batchCreateFederatedBundle: {
@@ -583,6 +614,8 @@ export const Bundle: GenService<{
     output: typeof BatchCreateFederatedBundleResponseSchema;
   },
   /**
+   * NOT_FOUND for a trust domain that has none. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.BatchUpdateFederatedBundle
    */
   batchUpdateFederatedBundle: {
@@ -591,6 +624,8 @@ export const Bundle: GenService<{
     output: typeof BatchUpdateFederatedBundleResponseSchema;
   },
   /**
+   * Creates or replaces. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.BatchSetFederatedBundle
    */
   batchSetFederatedBundle: {
@@ -599,6 +634,8 @@ export const Bundle: GenService<{
     output: typeof BatchSetFederatedBundleResponseSchema;
   },
   /**
+   * Callers: administrators.
+   *
    * @generated from rpc spire.api.server.bundle.v1.Bundle.BatchDeleteFederatedBundle
    */
   batchDeleteFederatedBundle: {

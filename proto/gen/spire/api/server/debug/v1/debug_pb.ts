@@ -37,6 +37,8 @@ export type GetInfoResponse = Message<"spire.api.server.debug.v1.GetInfoResponse
   svidChain: GetInfoResponse_Cert[];
 
   /**
+   * Seconds.
+   *
    * @generated from field: int32 uptime = 2;
    */
   uptime: number;
@@ -65,6 +67,8 @@ export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
   messageDesc(file_spire_api_server_debug_v1_debug, 1);
 
 /**
+ * One certificate of the server's own chain.
+ *
  * @generated from message spire.api.server.debug.v1.GetInfoResponse.Cert
  */
 export type GetInfoResponse_Cert = Message<"spire.api.server.debug.v1.GetInfoResponse.Cert"> & {
@@ -74,11 +78,15 @@ export type GetInfoResponse_Cert = Message<"spire.api.server.debug.v1.GetInfoRes
   id?: SPIFFEID | undefined;
 
   /**
+   * Unix seconds.
+   *
    * @generated from field: int64 expires_at = 2;
    */
   expiresAt: bigint;
 
   /**
+   * Distinguished name, as text.
+   *
    * @generated from field: string subject = 3;
    */
   subject: string;
@@ -92,6 +100,8 @@ export const GetInfoResponse_CertSchema: GenMessage<GetInfoResponse_Cert> = /*@_
   messageDesc(file_spire_api_server_debug_v1_debug, 1, 0);
 
 /**
+ * What the server holds. Callers: administrators on the local socket.
+ *
  * @generated from service spire.api.server.debug.v1.Debug
  */
 export const Debug: GenService<{

@@ -41,6 +41,8 @@ export const CountEntriesRequestSchema: GenMessage<CountEntriesRequest> = /*@__P
   messageDesc(file_spire_api_server_entry_v1_entry, 0);
 
 /**
+ * All conditions that are set must hold.
+ *
  * @generated from message spire.api.server.entry.v1.CountEntriesRequest.Filter
  */
 export type CountEntriesRequest_Filter = Message<"spire.api.server.entry.v1.CountEntriesRequest.Filter"> & {
@@ -114,11 +116,15 @@ export type ListEntriesRequest = Message<"spire.api.server.entry.v1.ListEntriesR
   outputMask?: EntryMask | undefined;
 
   /**
+   * Zero leaves the size to the server.
+   *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
+   * Empty for the first page, then the token of the answer before.
+   *
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
@@ -132,6 +138,8 @@ export const ListEntriesRequestSchema: GenMessage<ListEntriesRequest> = /*@__PUR
   messageDesc(file_spire_api_server_entry_v1_entry, 2);
 
 /**
+ * All conditions that are set must hold.
+ *
  * @generated from message spire.api.server.entry.v1.ListEntriesRequest.Filter
  */
 export type ListEntriesRequest_Filter = Message<"spire.api.server.entry.v1.ListEntriesRequest.Filter"> & {
@@ -183,6 +191,8 @@ export type ListEntriesResponse = Message<"spire.api.server.entry.v1.ListEntries
   entries: Entry$1[];
 
   /**
+   * Empty on the last page.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -227,6 +237,8 @@ export type BatchCreateEntryRequest = Message<"spire.api.server.entry.v1.BatchCr
   entries: Entry$1[];
 
   /**
+   * Fields of the created entries in the answer; all without a mask.
+   *
    * @generated from field: spire.api.types.EntryMask output_mask = 2;
    */
   outputMask?: EntryMask | undefined;
@@ -288,6 +300,8 @@ export type BatchUpdateEntryRequest = Message<"spire.api.server.entry.v1.BatchUp
   entries: Entry$1[];
 
   /**
+   * Fields to change; all without a mask.
+   *
    * @generated from field: spire.api.types.EntryMask input_mask = 2;
    */
   inputMask?: EntryMask | undefined;
@@ -444,6 +458,8 @@ export type SyncAuthorizedEntriesRequest = Message<"spire.api.server.entry.v1.Sy
   outputMask?: EntryMask | undefined;
 
   /**
+   * Sorted, from the second request on.
+   *
    * @generated from field: repeated string ids = 2;
    */
   ids: string[];
@@ -471,6 +487,8 @@ export type SyncAuthorizedEntriesResponse = Message<"spire.api.server.entry.v1.S
   entries: Entry$1[];
 
   /**
+   * The answer goes on in the next message.
+   *
    * @generated from field: bool more = 3;
    */
   more: boolean;
@@ -484,6 +502,8 @@ export const SyncAuthorizedEntriesResponseSchema: GenMessage<SyncAuthorizedEntri
   messageDesc(file_spire_api_server_entry_v1_entry, 14);
 
 /**
+ * Names one state of an entry: an agent that has another revision or creation time is behind.
+ *
  * @generated from message spire.api.server.entry.v1.EntryRevision
  */
 export type EntryRevision = Message<"spire.api.server.entry.v1.EntryRevision"> & {
@@ -511,10 +531,14 @@ export const EntryRevisionSchema: GenMessage<EntryRevision> = /*@__PURE__*/
   messageDesc(file_spire_api_server_entry_v1_entry, 15);
 
 /**
+ * Registration entries. Batches answer item by item, in the order of the request.
+ *
  * @generated from service spire.api.server.entry.v1.Entry
  */
 export const Entry: GenService<{
   /**
+   * Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.CountEntries
    */
   countEntries: {
@@ -523,6 +547,8 @@ export const Entry: GenService<{
     output: typeof CountEntriesResponseSchema;
   },
   /**
+   * In a stable order, by pages. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.ListEntries
    */
   listEntries: {
@@ -531,6 +557,8 @@ export const Entry: GenService<{
     output: typeof ListEntriesResponseSchema;
   },
   /**
+   * NOT_FOUND when there is none. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.GetEntry
    */
   getEntry: {
@@ -539,6 +567,9 @@ export const Entry: GenService<{
     output: typeof EntrySchema;
   },
   /**
+   * An entry with the SPIFFE ID, parent and selectors of an existing one is answered with
+   * ALREADY_EXISTS and the existing one. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.BatchCreateEntry
    */
   batchCreateEntry: {
@@ -547,6 +578,8 @@ export const Entry: GenService<{
     output: typeof BatchCreateEntryResponseSchema;
   },
   /**
+   * Changes the fields of the input mask, or all of them without a mask. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.BatchUpdateEntry
    */
   batchUpdateEntry: {
@@ -555,6 +588,8 @@ export const Entry: GenService<{
     output: typeof BatchUpdateEntryResponseSchema;
   },
   /**
+   * Callers: administrators.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.BatchDeleteEntry
    */
   batchDeleteEntry: {
@@ -563,6 +598,8 @@ export const Entry: GenService<{
     output: typeof BatchDeleteEntryResponseSchema;
   },
   /**
+   * All entries that the calling agent may serve. Callers: agents.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.GetAuthorizedEntries
    */
   getAuthorizedEntries: {
@@ -571,6 +608,10 @@ export const Entry: GenService<{
     output: typeof GetAuthorizedEntriesResponseSchema;
   },
   /**
+   * The same, sparing what the agent already has. The first request carries the mask and no ids.
+   * A small set is answered whole; a large one with revisions, after which the agent asks by id
+   * for what it lacks and closes its side when done. Callers: agents.
+   *
    * @generated from rpc spire.api.server.entry.v1.Entry.SyncAuthorizedEntries
    */
   syncAuthorizedEntries: {

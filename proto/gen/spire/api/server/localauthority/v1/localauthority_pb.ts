@@ -597,20 +597,28 @@ export const RevokeWITAuthorityResponseSchema: GenMessage<RevokeWITAuthorityResp
   messageDesc(file_spire_api_server_localauthority_v1_localauthority, 33);
 
 /**
+ * One authority.
+ *
  * @generated from message spire.api.server.localauthority.v1.AuthorityState
  */
 export type AuthorityState = Message<"spire.api.server.localauthority.v1.AuthorityState"> & {
   /**
+   * Hexadecimal subject key identifier (X.509) or key ID (JWT, WIT).
+   *
    * @generated from field: string authority_id = 1;
    */
   authorityId: string;
 
   /**
+   * Unix seconds.
+   *
    * @generated from field: int64 expires_at = 2;
    */
   expiresAt: bigint;
 
   /**
+   * Set when another authority signed this one's certificate.
+   *
    * @generated from field: string upstream_authority_subject_key_id = 3;
    */
   upstreamAuthoritySubjectKeyId: string;
@@ -624,10 +632,15 @@ export const AuthorityStateSchema: GenMessage<AuthorityState> = /*@__PURE__*/
   messageDesc(file_spire_api_server_localauthority_v1_localauthority, 34);
 
 /**
+ * The server's signing authorities, by hand: prepare the next, activate it, taint the old one,
+ * revoke it. Callers: administrators.
+ *
  * @generated from service spire.api.server.localauthority.v1.LocalAuthority
  */
 export const LocalAuthority: GenService<{
   /**
+   * Which authority signs, which is next, which was before.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.GetJWTAuthorityState
    */
   getJWTAuthorityState: {
@@ -636,6 +649,8 @@ export const LocalAuthority: GenService<{
     output: typeof GetJWTAuthorityStateResponseSchema;
   },
   /**
+   * Makes the next authority and publishes it, without signing by it yet.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.PrepareJWTAuthority
    */
   prepareJWTAuthority: {
@@ -644,6 +659,8 @@ export const LocalAuthority: GenService<{
     output: typeof PrepareJWTAuthorityResponseSchema;
   },
   /**
+   * Signs by the prepared authority from now on.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.ActivateJWTAuthority
    */
   activateJWTAuthority: {
@@ -652,6 +669,8 @@ export const LocalAuthority: GenService<{
     output: typeof ActivateJWTAuthorityResponseSchema;
   },
   /**
+   * Marks the old authority, so that what it signed is replaced everywhere.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.TaintJWTAuthority
    */
   taintJWTAuthority: {
@@ -660,6 +679,8 @@ export const LocalAuthority: GenService<{
     output: typeof TaintJWTAuthorityResponseSchema;
   },
   /**
+   * Takes the old authority out of the bundle: what it signed no longer verifies.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.RevokeJWTAuthority
    */
   revokeJWTAuthority: {
@@ -700,6 +721,8 @@ export const LocalAuthority: GenService<{
     output: typeof TaintX509AuthorityResponseSchema;
   },
   /**
+   * The same for the authority above the server's own, named by its subject key identifier.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.TaintX509UpstreamAuthority
    */
   taintX509UpstreamAuthority: {
@@ -716,6 +739,8 @@ export const LocalAuthority: GenService<{
     output: typeof RevokeX509AuthorityResponseSchema;
   },
   /**
+   * The same for the authority above the server's own, named by its subject key identifier.
+   *
    * @generated from rpc spire.api.server.localauthority.v1.LocalAuthority.RevokeX509UpstreamAuthority
    */
   revokeX509UpstreamAuthority: {

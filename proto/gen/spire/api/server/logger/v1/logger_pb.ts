@@ -58,6 +58,8 @@ export const ResetLogLevelRequestSchema: GenMessage<ResetLogLevelRequest> = /*@_
   messageDesc(file_spire_api_server_logger_v1_logger, 2);
 
 /**
+ * The server's log level. Callers: administrators on the local socket.
+ *
  * @generated from service spire.api.server.logger.v1.Logger
  */
 export const Logger: GenService<{
@@ -78,6 +80,8 @@ export const Logger: GenService<{
     output: typeof LoggerSchema;
   },
   /**
+   * Back to the level of the configuration file.
+   *
    * @generated from rpc spire.api.server.logger.v1.Logger.ResetLogLevel
    */
   resetLogLevel: {

@@ -27,11 +27,15 @@ export const file_spire_api_server_svid_v1_svid: GenFile = /*@__PURE__*/
  */
 export type MintX509SVIDRequest = Message<"spire.api.server.svid.v1.MintX509SVIDRequest"> & {
   /**
+   * PKCS #10, DER; names the SPIFFE ID and DNS names.
+   *
    * @generated from field: bytes csr = 1;
    */
   csr: Uint8Array;
 
   /**
+   * Seconds; zero takes the server's default.
+   *
    * @generated from field: int32 ttl = 2;
    */
   ttl: number;
@@ -71,16 +75,22 @@ export type MintWITSVIDRequest = Message<"spire.api.server.svid.v1.MintWITSVIDRe
   id?: SPIFFEID | undefined;
 
   /**
+   * The key to bind to; SubjectPublicKeyInfo, DER.
+   *
    * @generated from field: bytes public_key = 2;
    */
   publicKey: Uint8Array;
 
   /**
+   * Seconds; zero takes the server's default.
+   *
    * @generated from field: int32 ttl = 3;
    */
   ttl: number;
 
   /**
+   * JOSE algorithm that the holder will sign proofs with.
+   *
    * @generated from field: string signing_algorithm = 4;
    */
   signingAlgorithm: string;
@@ -120,11 +130,15 @@ export type MintJWTSVIDRequest = Message<"spire.api.server.svid.v1.MintJWTSVIDRe
   id?: SPIFFEID | undefined;
 
   /**
+   * At least one.
+   *
    * @generated from field: repeated string audience = 2;
    */
   audience: string[];
 
   /**
+   * Seconds; zero takes the server's default.
+   *
    * @generated from field: int32 ttl = 3;
    */
   ttl: number;
@@ -220,6 +234,8 @@ export type NewJWTSVIDRequest = Message<"spire.api.server.svid.v1.NewJWTSVIDRequ
   entryId: string;
 
   /**
+   * At least one.
+   *
    * @generated from field: repeated string audience = 2;
    */
   audience: string[];
@@ -315,6 +331,8 @@ export type NewDownstreamX509CARequest = Message<"spire.api.server.svid.v1.NewDo
   csr: Uint8Array;
 
   /**
+   * Seconds; the server may give less.
+   *
    * @generated from field: int32 preferred_ttl = 2;
    */
   preferredTtl: number;
@@ -332,11 +350,15 @@ export const NewDownstreamX509CARequestSchema: GenMessage<NewDownstreamX509CAReq
  */
 export type NewDownstreamX509CAResponse = Message<"spire.api.server.svid.v1.NewDownstreamX509CAResponse"> & {
   /**
+   * DER, the new CA certificate first.
+   *
    * @generated from field: repeated bytes ca_cert_chain = 1;
    */
   caCertChain: Uint8Array[];
 
   /**
+   * DER, the authorities of the trust domain.
+   *
    * @generated from field: repeated bytes x509_authorities = 2;
    */
   x509Authorities: Uint8Array[];
@@ -350,6 +372,8 @@ export const NewDownstreamX509CAResponseSchema: GenMessage<NewDownstreamX509CARe
   messageDesc(file_spire_api_server_svid_v1_svid, 13);
 
 /**
+ * What a workload's X509-SVID is made from.
+ *
  * @generated from message spire.api.server.svid.v1.NewX509SVIDParams
  */
 export type NewX509SVIDParams = Message<"spire.api.server.svid.v1.NewX509SVIDParams"> & {
@@ -359,6 +383,9 @@ export type NewX509SVIDParams = Message<"spire.api.server.svid.v1.NewX509SVIDPar
   entryId: string;
 
   /**
+   * PKCS #10, DER. Only the public key and the proof that its holder sent it count; the entry
+   * gives the rest.
+   *
    * @generated from field: bytes csr = 2;
    */
   csr: Uint8Array;
@@ -372,6 +399,8 @@ export const NewX509SVIDParamsSchema: GenMessage<NewX509SVIDParams> = /*@__PURE_
   messageDesc(file_spire_api_server_svid_v1_svid, 14);
 
 /**
+ * What a workload's WIT-SVID is made from.
+ *
  * @generated from message spire.api.server.svid.v1.NewWITSVIDParams
  */
 export type NewWITSVIDParams = Message<"spire.api.server.svid.v1.NewWITSVIDParams"> & {
@@ -381,11 +410,15 @@ export type NewWITSVIDParams = Message<"spire.api.server.svid.v1.NewWITSVIDParam
   entryId: string;
 
   /**
+   * The key to bind to; SubjectPublicKeyInfo, DER.
+   *
    * @generated from field: bytes public_key = 2;
    */
   publicKey: Uint8Array;
 
   /**
+   * JOSE algorithm that the holder will sign proofs with.
+   *
    * @generated from field: string signing_algorithm = 3;
    */
   signingAlgorithm: string;
@@ -399,10 +432,14 @@ export const NewWITSVIDParamsSchema: GenMessage<NewWITSVIDParams> = /*@__PURE__*
   messageDesc(file_spire_api_server_svid_v1_svid, 15);
 
 /**
+ * Issues SVIDs. Batches answer item by item, in the order of the request.
+ *
  * @generated from service spire.api.server.svid.v1.SVID
  */
 export const SVID: GenService<{
   /**
+   * An X509-SVID for the ID in the CSR, without an entry. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.MintX509SVID
    */
   mintX509SVID: {
@@ -411,6 +448,8 @@ export const SVID: GenService<{
     output: typeof MintX509SVIDResponseSchema;
   },
   /**
+   * A JWT-SVID without an entry. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.MintJWTSVID
    */
   mintJWTSVID: {
@@ -419,6 +458,8 @@ export const SVID: GenService<{
     output: typeof MintJWTSVIDResponseSchema;
   },
   /**
+   * A WIT-SVID without an entry. Callers: administrators.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.MintWITSVID
    */
   mintWITSVID: {
@@ -427,6 +468,8 @@ export const SVID: GenService<{
     output: typeof MintWITSVIDResponseSchema;
   },
   /**
+   * X509-SVIDs for entries that the agent may serve. Callers: agents.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.BatchNewX509SVID
    */
   batchNewX509SVID: {
@@ -435,6 +478,8 @@ export const SVID: GenService<{
     output: typeof BatchNewX509SVIDResponseSchema;
   },
   /**
+   * A JWT-SVID for an entry that the agent may serve. Callers: agents.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.NewJWTSVID
    */
   newJWTSVID: {
@@ -443,6 +488,8 @@ export const SVID: GenService<{
     output: typeof NewJWTSVIDResponseSchema;
   },
   /**
+   * WIT-SVIDs for entries that the agent may serve. Callers: agents.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.BatchNewWITSVID
    */
   batchNewWITSVID: {
@@ -451,6 +498,9 @@ export const SVID: GenService<{
     output: typeof BatchNewWITSVIDResponseSchema;
   },
   /**
+   * A CA certificate for a server nested under this one. Callers: holders of a downstream entry's
+   * SVID.
+   *
    * @generated from rpc spire.api.server.svid.v1.SVID.NewDownstreamX509CA
    */
   newDownstreamX509CA: {

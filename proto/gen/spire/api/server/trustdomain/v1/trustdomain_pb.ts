@@ -290,10 +290,15 @@ export const RefreshBundleRequestSchema: GenMessage<RefreshBundleRequest> = /*@_
   messageDesc(file_spire_api_server_trustdomain_v1_trustdomain, 9);
 
 /**
+ * Federation relationships. Callers: administrators. Batches answer item by item, in the order of
+ * the request.
+ *
  * @generated from service spire.api.server.trustdomain.v1.TrustDomain
  */
 export const TrustDomain: GenService<{
   /**
+   * In a stable order, by pages.
+   *
    * @generated from rpc spire.api.server.trustdomain.v1.TrustDomain.ListFederationRelationships
    */
   listFederationRelationships: {
@@ -302,6 +307,8 @@ export const TrustDomain: GenService<{
     output: typeof ListFederationRelationshipsResponseSchema;
   },
   /**
+   * NOT_FOUND when there is none.
+   *
    * @generated from rpc spire.api.server.trustdomain.v1.TrustDomain.GetFederationRelationship
    */
   getFederationRelationship: {
@@ -318,6 +325,8 @@ export const TrustDomain: GenService<{
     output: typeof BatchCreateFederationRelationshipResponseSchema;
   },
   /**
+   * Changes the fields of the input mask, or all of them without a mask.
+   *
    * @generated from rpc spire.api.server.trustdomain.v1.TrustDomain.BatchUpdateFederationRelationship
    */
   batchUpdateFederationRelationship: {
@@ -334,6 +343,8 @@ export const TrustDomain: GenService<{
     output: typeof BatchDeleteFederationRelationshipResponseSchema;
   },
   /**
+   * Fetches the foreign bundle now instead of at its time.
+   *
    * @generated from rpc spire.api.server.trustdomain.v1.TrustDomain.RefreshBundle
    */
   refreshBundle: {
