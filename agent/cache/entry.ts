@@ -1,0 +1,35 @@
+import type { InstanceScope } from "./instance.ts";
+
+/** A fact about a caller, as an attestor states it and as a registration entry asks for it. */
+export interface Selector {
+  readonly type: string;
+  readonly value: string;
+}
+
+/**
+ * A registration entry as this agent may know it: what is needed to match callers and to order credentials, and no more, for
+ * an agent holds hundreds of them. Immutable.
+ */
+export interface CachedEntry {
+  readonly id: string;
+  /** Raised by the server with every change of the entry. */
+  readonly revision: bigint;
+  /** Unix seconds. */
+  readonly createdAt: bigint;
+  /** Unix seconds; 0n never expires. */
+  readonly expiresAt: bigint;
+  readonly spiffeId: string;
+  readonly selectors: readonly Selector[];
+  /** Names of the trust domains whose bundles the workload gets too. */
+  readonly federatesWith: readonly string[];
+  readonly hint: string;
+  /** For a store outside this node: never handed to a local workload. */
+  readonly storeSvid: boolean;
+  /** Order an X509-SVID before anyone asks for it. */
+  readonly prefetch: boolean;
+  /** Each JWT-SVID is to be new, so that its jti names one answer. */
+  readonly freshJwt: boolean;
+  readonly instanceScope: InstanceScope;
+  /** Audiences that a JWT-SVID may name; empty means any. */
+  readonly allowedAudiences: readonly string[];
+}

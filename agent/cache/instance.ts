@@ -1,0 +1,60 @@
+/**
+ * What may share a private key (D11). An entry names the scope; the facts of a caller say which instance of that scope it is.
+ */
+export type InstanceScope = "platform" | "pod" | "container" | "process" | "shared";
+
+/** What is known of a caller's place, from the kernel and the platform, never from the caller itself. */
+export interface InstanceFacts {
+  /** UID of the Kubernetes pod. */
+  readonly podUid?: string;
+  /** ID of the container, as the container runtime has it. */
+  readonly containerId?: string;
+  /** systemd unit, for example "billing.service". */
+  readonly systemdUnit?: string;
+  readonly uid: number;
+  /** Tells this process from every other one of this boot, for example "4711@88123" (pid and start time). */
+  readonly process: string;
+}
+
+/** The instance key of every entry that says `shared`. */
+export const SHARED_INSTANCE = "shared";
+
+/** Reads the scope as entries carry it; empty and unknown scopes mean what the platform knows best. */
+export function parseInstanceScope(text: string): InstanceScope {
+  switch (text) {
+    case "pod":
+    case "container":
+    case "process":
+    case "shared":
+      return text;
+    default:
+      return "platform";
+  }
+}
+
+/**
+ * Names the instance that a caller is under a scope, for example "pod:5f0c...". Where the platform does not know the named kind
+ * the next wider one is taken: pod, else container, else systemd unit, else uid.
+ */
+export function instanceKey(scope: InstanceScope, facts: InstanceFacts): string {
+  switch (scope) {
+    case "shared":
+      return SHARED_INSTANCE;
+    case "process":
+      return `process:${facts.process}`;
+    case "container":
+      return facts.containerId === undefined
+        ? hostInstance(facts)
+        : `container:${facts.containerId}`;
+    case "pod":
+    case "platform":
+      if (facts.podUid !== undefined) return `pod:${facts.podUid}`;
+      return facts.containerId === undefined
+        ? hostInstance(facts)
+        : `container:${facts.containerId}`;
+  }
+}
+
+function hostInstance(facts: InstanceFacts): string {
+  return facts.systemdUnit === undefined ? `uid:${facts.uid}` : `unit:${facts.systemdUnit}`;
+}
