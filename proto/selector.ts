@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+
+/**
+ * A fact about a workload or a node, in the words of the attestor that found it out: `{ type: "unix", value: "uid:1000" }`.
+ * The type holds no colon; the value may.
+ */
+export interface Selector {
+  readonly type: string;
+  readonly value: string;
+}
+
+/** Canonical text of a selector, `unix:uid:1000`. Two selectors are equal when their keys are. */
+export function selectorKey(selector: Selector): string {
+  return `${selector.type}:${selector.value}`;
+}
+
+/** Reads the text form, splitting at the first colon; undefined when type or value would be empty. */
+export function parseSelector(text: string): Selector | undefined {
+  const colon = text.indexOf(":");
+  if (colon <= 0 || colon === text.length - 1) return undefined;
+  return { type: text.slice(0, colon), value: text.slice(colon + 1) };
+}
+
+/** Orders selectors by their keys, code unit by code unit, the same on every machine. */
+export function compareSelectors(a: Selector, b: Selector): number {
+  const left = selectorKey(a);
+  const right = selectorKey(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The canonical list of a set of selectors: sorted, each once. */
+export function sortSelectors(selectors: Iterable<Selector>): readonly Selector[] {
+  const byKey = new Map<string, Selector>();
+  for (const selector of selectors) byKey.set(selectorKey(selector), selector);
+  return [...byKey.values()].sort(compareSelectors);
+}
+
+/** The keys of a set of selectors, for {@link matchesSet}. */
+export function selectorKeys(selectors: Iterable<Selector>): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const selector of selectors) keys.add(selectorKey(selector));
+  return keys;
+}
+
+/**
+ * A fixed-length name for a whole set, whatever its order: SHA-256 over the sorted keys, base64url. Each key is hashed with its
+ * length in front, so that no two sets run into the same bytes.
+ */
+export function selectorSetDigest(selectors: Iterable<Selector>): string {
+  const hash = createHash("sha256");
+  for (const selector of sortSelectors(selectors)) {
+    const key = selectorKey(selector);
+    hash.update(`${key.length}:${key}`);
+  }
+  return hash.digest("base64url");
+}
+
+/** How a record's set is compared with the set that was asked for. */
+export type SetMatch = "exact" | "subset" | "superset" | "any";
+
+/**
+ * Decides a set filter. `exact`: both are equal; `subset`: the record's set is not empty and holds nothing but wanted members;
+ * `superset`: the record's set holds every wanted member; `any`: they have a member in common.
+ */
+export function matchesSet<T>(
+  match: SetMatch,
+  recordSet: ReadonlySet<T>,
+  wanted: ReadonlySet<T>,
+): boolean {
+  switch (match) {
+    case "exact":
+      return recordSet.size === wanted.size && recordSet.isSubsetOf(wanted);
+    case "subset":
+      return recordSet.size > 0 && recordSet.isSubsetOf(wanted);
+    case "superset":
+      return recordSet.isSupersetOf(wanted);
+    case "any":
+      return !recordSet.isDisjointFrom(wanted);
+  }
+}
