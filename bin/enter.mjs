@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+// What `npm start`, `npm test`, `npm run demo` and `npm run bench` enter through: installs what is missing, then runs the
+// command under the pinned Node. Plain JavaScript that runs on Node 20.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { giveUp, handOver, root } from "./pinned-node.mjs";
+
+const commands = {
+  start: ["deploy/local/start.ts"],
+  demo: ["deploy/local/demo.ts"],
+  test: ["test/run.ts"],
+  "test:long": ["test/run.ts", "--long"],
+  bench: ["test/bench/main.ts"],
+};
+
+const [name, ...args] = process.argv.slice(2);
+const command = commands[name];
+if (command === undefined && name !== "install") {
+  giveUp(
+    `unknown command ${JSON.stringify(name)}, one of: install, ${Object.keys(commands).join(", ")}`,
+  );
+}
+if (!isInstalled()) install();
+if (command !== undefined) {
+  const [script, ...fixed] = command;
+  await handOver(join(root, script), [...fixed, ...args]);
+}
+
+/**
+ * Whether node_modules holds what the lock file names. npm writes its own record of an installation last, so an
+ * interrupted one counts as none. A linked node_modules belongs to another checkout and is taken as it is.
+ */
+function isInstalled() {
+  const modules = join(root, "node_modules");
+  if (!existsSync(modules)) return false;
+  if (lstatSync(modules).isSymbolicLink()) return true;
+  const record = join(modules, ".package-lock.json");
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, "utf8")).packages;
+  const locked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  return Object.entries(locked).every(([path, wanted]) => {
+    if (path === "") return true;
+    const found = installed[path];
+    // Packages for another system or processor are never installed here.
+    if (found === undefined) return wanted.optional === true || wanted.devOptional === true;
+    return found.version === wanted.version && found.integrity === wanted.integrity;
+  });
+}
+
+function install() {
+  process.stderr.write("assay: installing dependencies (npm ci --ignore-scripts)\n");
+  // This very process may run from the node_modules that npm is about to replace, so npm gets the Node it came with.
+  const { npm_execpath: npmScript, npm_node_execpath: npmNode } = process.env;
+  const outside = (path) => !path.startsWith(join(root, "node_modules"));
+  const PATH = (process.env.PATH ?? "").split(delimiter).filter(outside).join(delimiter);
+  const [file, first] =
+    npmScript !== undefined && npmNode !== undefined && outside(npmNode)
+      ? [npmNode, [npmScript]]
+      : ["npm", []];
+  const args = [...first, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const done = spawnSync(file, args, {
+    cwd: root,
+    // Standard output belongs to the command that follows.
+    stdio: ["ignore", 2, 2],
+    env: { ...process.env, PATH },
+  });
+  if (done.error !== undefined) giveUp(`cannot run npm: ${done.error.message}`);
+  if (done.status !== 0) giveUp("npm ci failed, see above");
+}

@@ -1,0 +1,133 @@
+// Imports point one way: the order of the top folders, the order of the data inside server/ and agent/, and one home for
+// every third-party package. docs/architecture.md section 2 says why.
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { readImports } from "./support/imports.ts";
+import { isTestCode, readSources } from "./support/sources.ts";
+
+/** A folder may import itself and those above it. */
+const order = {
+  "": ["runtime", "spiffe", "proto", "server|agent", "assay.ts", "deploy"],
+  server: [
+    "config",
+    "store",
+    "keymanager",
+    "k8s",
+    "policy",
+    "audit",
+    "bundle",
+    "ca",
+    "entries",
+    "registrar",
+    "node-attestation",
+    "svid",
+    "federation",
+    "oidc",
+    "sync",
+    "api",
+    "endpoints",
+    "server.ts",
+    "main.ts",
+    "cli",
+  ],
+  agent: [
+    "config",
+    "state",
+    "identity",
+    "connection",
+    "node-attestation",
+    "cache",
+    "sync",
+    "workload-attestation",
+    "endpoints",
+    "agent.ts",
+    "main.ts",
+    "cli",
+  ],
+} as const satisfies Record<string, readonly string[]>;
+
+/** Generated messages carry no behaviour: the layers below proto may use those of the standard they speak. */
+const standards = {
+  runtime: ["proto/gen/grpc/", "proto/gen/google/"],
+  spiffe: ["proto/gen/spiffe/"],
+} as const satisfies Record<string, readonly string[]>;
+
+/** Where a package may be imported; those not named here may be imported anywhere. */
+const homes = {
+  "better-sqlite3": ["server/store/"],
+  kysely: ["server/store/"],
+  pino: ["runtime/log"],
+  koffi: ["runtime/peer/"],
+  "@peculiar/x509": ["server/ca/"],
+  "reflect-metadata": ["server/ca/"],
+  jose: ["spiffe/jwt/"],
+  commander: ["server/cli/", "agent/cli/", "assay.ts"],
+  zod: ["runtime/config/", "server/config/", "agent/config/"],
+  "prom-client": ["runtime/metrics"],
+  yaml: ["runtime/config/", "server/cli/", "agent/cli/"],
+  "@grpc/grpc-js": ["runtime/rpc/", "spiffe/"],
+} as const satisfies Record<string, readonly string[]>;
+
+const product = (await readSources()).filter(({ path }) => !isTestCode(path));
+
+suite("layering", () => {
+  for (const [folder, places] of Object.entries(order)) {
+    test(`imports inside ${folder || "the root"} follow the order of its folders`, () => {
+      const prefix = folder === "" ? "" : `${folder}/`;
+      const rank = (path: string): number => {
+        const [part = ""] = path.slice(prefix.length).split("/");
+        return places.findIndex((place) => place.split("|").includes(part));
+      };
+      const wrong = product
+        .filter(({ path }) => path.startsWith(prefix))
+        .flatMap((source) => {
+          if (rank(source.path) < 0) return [`${source.path} has no place in the order`];
+          return readImports(source)
+            .own.filter((target) => target.startsWith(prefix) && !isStandard(source.path, target))
+            .filter((target) => rank(target) > rank(source.path))
+            .map((target) => `${source.path} imports ${target}`);
+        });
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  test("server and agent never import each other", () => {
+    const wrong = product.flatMap((source) => {
+      const other = { server: "agent/", agent: "server/" }[source.path.split("/")[0] ?? ""];
+      if (other === undefined) return [];
+      return readImports(source)
+        .own.filter((target) => target.startsWith(other))
+        .map((target) => `${source.path} imports ${target}`);
+    });
+    assert.deepEqual(wrong, []);
+  });
+
+  test("a third-party package has one home", () => {
+    const allowed = new Map<string, readonly string[]>(Object.entries(homes));
+    const wrong = product.flatMap((source) =>
+      readImports(source)
+        .packages.filter((name) => {
+          const places = allowed.get(name);
+          return places !== undefined && !places.some((place) => source.path.startsWith(place));
+        })
+        .map((name) => `${source.path} imports ${name}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  test("the product imports nothing from test/", () => {
+    const wrong = product.filter((source) =>
+      readImports(source).own.some((target) => isTestCode(target)),
+    );
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+});
+
+function isStandard(from: string, target: string): boolean {
+  const allowed = new Map<string, readonly string[]>(Object.entries(standards));
+  return (allowed.get(from.split("/")[0] ?? "") ?? []).some((place) => target.startsWith(place));
+}
