@@ -1,0 +1,111 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  PermissionDeniedDetailsSchema,
+  PermissionDeniedDetails_Reason as Reason,
+} from "../../proto/gen/spire/api/types/status_pb.ts";
+import {
+  permissionDenied,
+  type StatusDetail,
+  type StatusError,
+  unauthenticated,
+} from "../../runtime/errors/status-error.ts";
+import type { AgentStanding } from "../node-attestation/agent-standing.ts";
+import { type Caller, nameOfCaller } from "./caller.ts";
+import type { Allowed, MethodPolicy } from "./methods.ts";
+
+/** Whether a call may be made, and by which row of the table or why not. */
+export type AccessDecision =
+  | { readonly allowed: true; readonly by: Allowed }
+  | { readonly allowed: false; readonly reason: AccessReason; readonly message: string };
+
+/** Why a call may not be made. The first five are told to agents in a form that stock agents act upon. */
+export type AccessReason =
+  | "agent_expired"
+  | "agent_not_attested"
+  | "agent_not_active"
+  | "agent_banned"
+  | "agent_must_reattest"
+  | "no_role"
+  | "agents_only"
+  | "not_for_agents"
+  | "unauthenticated";
+
+/** Decides whether a caller may call a method. Whatever is not allowed by a row is denied. Reads no state. */
+export function decideAccess(caller: Caller, policy: MethodPolicy): AccessDecision {
+  if (policy.allow.includes("anyone")) return { allowed: true, by: "anyone" };
+  switch (caller.kind) {
+    case "local":
+      return decideByRoles(caller.grants.roles, policy, `${nameOfCaller(caller)} has`);
+    case "identity":
+      if (caller.downstreamEntryId !== undefined && policy.allow.includes("downstream")) {
+        return { allowed: true, by: "downstream" };
+      }
+      return decideByRoles(caller.grants.roles, policy, "this identity has");
+    case "agent":
+      if (!policy.allow.includes("agent")) {
+        return deny("not_for_agents", "agents may not call this method");
+      }
+      return decideByStanding(caller.standing);
+    case "anonymous":
+      return deny("unauthenticated", "this method needs a client certificate");
+  }
+}
+
+function decideByRoles(
+  roles: ReadonlySet<string>,
+  policy: MethodPolicy,
+  whoHas: string,
+): AccessDecision {
+  const by = policy.allow.find((allowed) => roles.has(allowed));
+  if (by !== undefined) return { allowed: true, by };
+  const wanted = policy.allow.filter((allowed) => allowed !== "agent" && allowed !== "downstream");
+  return wanted.length === 0
+    ? deny("agents_only", `only ${policy.allow.join(" or ")} callers may call this method`)
+    : deny("no_role", `${whoHas} none of the roles ${wanted.join(", ")}`);
+}
+
+function decideByStanding(standing: AgentStanding): AccessDecision {
+  switch (standing) {
+    case "current":
+    case "next":
+      return { allowed: true, by: "agent" };
+    case "expired":
+      return deny("agent_expired", "agent SVID has expired");
+    case "unknown":
+      return deny("agent_not_attested", "agent is not attested");
+    case "superseded":
+      return deny("agent_not_active", "agent SVID is not the active one");
+    case "banned":
+      return deny("agent_banned", "agent is banned");
+  }
+}
+
+function deny(reason: AccessReason, message: string): AccessDecision {
+  return { allowed: false, reason, message };
+}
+
+/** The refusal as the caller gets it, with the detail that agents act upon. */
+export function accessError(reason: AccessReason, message: string): StatusError {
+  if (reason === "unauthenticated") return unauthenticated(message, { reason });
+  const detail = AGENT_REASONS[reason];
+  return permissionDenied(message, {
+    reason,
+    details: detail === undefined ? [] : [permissionDeniedDetail(detail)],
+  });
+}
+
+const AGENT_REASONS: Partial<Record<AccessReason, Reason>> = {
+  agent_expired: Reason.AGENT_EXPIRED,
+  agent_not_attested: Reason.AGENT_NOT_ATTESTED,
+  agent_not_active: Reason.AGENT_NOT_ACTIVE,
+  agent_banned: Reason.AGENT_BANNED,
+  agent_must_reattest: Reason.AGENT_MUST_REATTEST,
+};
+
+function permissionDeniedDetail(reason: Reason): StatusDetail {
+  const details = create(PermissionDeniedDetailsSchema, { reason });
+  return {
+    typeUrl: `type.googleapis.com/${PermissionDeniedDetailsSchema.typeName}`,
+    value: toBinary(PermissionDeniedDetailsSchema, details),
+  };
+}

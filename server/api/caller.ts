@@ -1,0 +1,64 @@
+import type { Grants } from "../config/roles.ts";
+import type { AgentStanding } from "../node-attestation/agent-standing.ts";
+
+/**
+ * Who makes a call, as the listener found out before any byte of the call was read: by the kernel on the admin socket, by a
+ * verified certificate on the network. Nothing of it comes from what the caller says.
+ */
+export type Caller = LocalCaller | AgentCaller | IdentityCaller | AnonymousCaller;
+
+/** A process on this machine, through the admin socket. */
+export interface LocalCaller {
+  readonly kind: "local";
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+  /** Path of the executable where it could be read; for the audit, never for a decision. */
+  readonly path?: string | undefined;
+  readonly grants: Grants;
+}
+
+/** An agent, by its own SVID. */
+export interface AgentCaller {
+  readonly kind: "agent";
+  readonly id: string;
+  /** Serial number of the certificate: lower-case hexadecimal without leading zeros. */
+  readonly serialNumber: string;
+  readonly standing: AgentStanding;
+  readonly address: string;
+}
+
+/** Any other identity, by an X509-SVID: an operator if roles are mapped to it, a nested server if an entry says so. */
+export interface IdentityCaller {
+  readonly kind: "identity";
+  readonly id: string;
+  readonly serialNumber: string;
+  readonly address: string;
+  readonly grants: Grants;
+  /** The entry with the downstream flag that this identity was registered by. */
+  readonly downstreamEntryId?: string | undefined;
+}
+
+/** Somebody on the network without a certificate. */
+export interface AnonymousCaller {
+  readonly kind: "anonymous";
+  readonly address: string;
+}
+
+/** The caller in one word for logs and the audit: "uid:1000", a SPIFFE ID, or "anonymous". */
+export function nameOfCaller(caller: Caller): string {
+  switch (caller.kind) {
+    case "local":
+      return `uid:${caller.uid}`;
+    case "agent":
+    case "identity":
+      return caller.id;
+    case "anonymous":
+      return "anonymous";
+  }
+}
+
+/** What rate limits are counted by. */
+export function limitKeyOfCaller(caller: Caller): string {
+  return caller.kind === "anonymous" ? `address:${caller.address}` : nameOfCaller(caller);
+}
