@@ -9,3 +9,72 @@ export interface CachedBundle {
   /** The bundle as the server sent it. */
   readonly wire: Bundle;
 }
+
+/** The bundles that this agent may know, by trust domain name; the own trust domain's is among them. */
+export class BundleCache {
+  readonly #byTrustDomain = new Map<string, CachedBundle>();
+
+  get(trustDomain: string): CachedBundle | undefined {
+    return this.#byTrustDomain.get(trustDomain);
+  }
+
+  values(): IterableIterator<CachedBundle> {
+    return this.#byTrustDomain.values();
+  }
+
+  /** Puts a bundle in; returns it, or undefined when the same one is there already. */
+  put(wire: Bundle): CachedBundle | undefined {
+    const known = this.#byTrustDomain.get(wire.trustDomain);
+    if (known !== undefined && isSameBundle(known.wire, wire)) return undefined;
+    const bundle: CachedBundle = {
+      trustDomain: wire.trustDomain,
+      x509AuthoritiesDer: Buffer.concat(wire.x509Authorities.map((authority) => authority.asn1)),
+      wire,
+    };
+    this.#byTrustDomain.set(wire.trustDomain, bundle);
+    return bundle;
+  }
+
+  /** Takes a bundle out; returns whether there was one. */
+  remove(trustDomain: string): boolean {
+    return this.#byTrustDomain.delete(trustDomain);
+  }
+}
+
+/** Whether two bundles say the same. The sequence number alone does not tell: a restored server may repeat one. */
+export function isSameBundle(a: Bundle, b: Bundle): boolean {
+  return (
+    a.sequenceNumber === b.sequenceNumber &&
+    a.refreshHint === b.refreshHint &&
+    a.x509Authorities.length === b.x509Authorities.length &&
+    a.jwtAuthorities.length === b.jwtAuthorities.length &&
+    a.witAuthorities.length === b.witAuthorities.length &&
+    a.x509Authorities.every((authority, i) => {
+      const other = b.x509Authorities[i];
+      return (
+        other !== undefined &&
+        authority.tainted === other.tainted &&
+        Buffer.compare(authority.asn1, other.asn1) === 0
+      );
+    }) &&
+    a.jwtAuthorities.every((key, i) => isSameKey(key, b.jwtAuthorities[i])) &&
+    a.witAuthorities.every((key, i) => isSameKey(key, b.witAuthorities[i]))
+  );
+}
+
+interface TokenKey {
+  readonly keyId: string;
+  readonly publicKey: Uint8Array;
+  readonly expiresAt: bigint;
+  readonly tainted: boolean;
+}
+
+function isSameKey(a: TokenKey, b: TokenKey | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.keyId === b.keyId &&
+    a.expiresAt === b.expiresAt &&
+    a.tainted === b.tainted &&
+    Buffer.compare(a.publicKey, b.publicKey) === 0
+  );
+}

@@ -1,10 +1,5 @@
+import type { Selector } from "../../proto/selector.ts";
 import type { InstanceScope } from "./instance.ts";
-
-/** A fact about a caller, as an attestor states it and as a registration entry asks for it. */
-export interface Selector {
-  readonly type: string;
-  readonly value: string;
-}
 
 /**
  * A registration entry as this agent may know it: what is needed to match callers and to order credentials, and no more, for

@@ -1,3 +1,6 @@
+import { Status, StatusError, unavailable } from "../../runtime/errors/status-error.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+
 /** A JWT-SVID as the server signed it. The token is a secret. */
 export interface JwtSvid {
   readonly token: string;
@@ -5,4 +8,174 @@ export interface JwtSvid {
   readonly hint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
+}
+
+/** What a JWT-SVID is asked for: one entry, one instance of it, one set of audiences. */
+export interface JwtSvidRequest {
+  readonly entryId: string;
+  readonly instance: string;
+  readonly audience: readonly string[];
+}
+
+/** Gets a JWT-SVID from the server. @throws {StatusError} */
+export type IssueJwtSvid = (
+  request: JwtSvidRequest,
+  o: { readonly timeoutMs: number; readonly signal: AbortSignal },
+) => Promise<JwtSvid>;
+
+export interface JwtSvidCacheDeps {
+  readonly clock: Clock;
+  /** The most tokens that are held; the longest unused goes first. */
+  readonly maxSvids: number;
+  /**
+   * What a token must have been issued under to be served again: the revocation epoch and the policy revision. When it
+   * changes, every cached token is void.
+   */
+  readonly epoch: () => string;
+  /** Asks the server. */
+  readonly issue: IssueJwtSvid;
+}
+
+/** How long a caller waits for the server while a token that is still valid lies in the cache. */
+const RENEW_TIMEOUT_MS = 5_000;
+/** How long a caller waits for the server when there is nothing to fall back on. */
+const ISSUE_TIMEOUT_MS = 30_000;
+
+/**
+ * JWT-SVIDs by entry, instance, audience and epoch. A token is served from here during the first half of its life; after that
+ * the server is asked for a new one, and the old one is the answer only if the server gives none while it is still valid.
+ * Callers that want the same token at the same time share one call to the server.
+ */
+export class JwtSvidCache {
+  readonly #deps: JwtSvidCacheDeps;
+  /** In the order of use, the longest unused first. */
+  readonly #held = new Map<string, { svid: JwtSvid; epoch: string; entryId: string }>();
+  readonly #fetching = new Map<string, Fetch>();
+
+  constructor(deps: JwtSvidCacheDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /**
+   * @param o.fresh never answer from the cache, since each answer is to have a jti of its own
+   * @throws {StatusError} what the server answered, or UNAVAILABLE
+   */
+  async fetch(
+    request: JwtSvidRequest,
+    o: { readonly fresh: boolean; readonly signal: AbortSignal },
+  ): Promise<JwtSvid> {
+    if (o.fresh) {
+      return this.#deps.issue(request, { timeoutMs: ISSUE_TIMEOUT_MS, signal: o.signal });
+    }
+    const key = requestKey(request);
+    const held = this.#usable(key);
+    if (held !== undefined && this.#isYoung(held)) return held;
+    try {
+      const timeoutMs = held === undefined ? ISSUE_TIMEOUT_MS : RENEW_TIMEOUT_MS;
+      return await abortable(this.#shared(key, request, timeoutMs), o.signal);
+    } catch (err) {
+      const fallback = this.#usable(key);
+      if (fallback === undefined || o.signal.aborted || !isTemporary(err)) throw err;
+      return fallback;
+    }
+  }
+
+  /** Forgets every token of an entry, since the entry changed or went. */
+  removeEntry(entryId: string): void {
+    for (const [key, held] of this.#held) if (held.entryId === entryId) this.#held.delete(key);
+    for (const [key, fetch] of this.#fetching) {
+      if (fetch.entryId === entryId) this.#fetching.delete(key);
+    }
+  }
+
+  /** Forgets every token. */
+  clear(): void {
+    this.#held.clear();
+    this.#fetching.clear();
+  }
+
+  #usable(key: string): JwtSvid | undefined {
+    const held = this.#held.get(key);
+    if (held === undefined) return undefined;
+    this.#held.delete(key);
+    const isOver = held.svid.expiresAt.getTime() <= this.#deps.clock.now().getTime();
+    if (isOver || held.epoch !== this.#deps.epoch()) return undefined;
+    this.#held.set(key, held);
+    return held.svid;
+  }
+
+  #isYoung(svid: JwtSvid): boolean {
+    const halfLife = (svid.issuedAt.getTime() + svid.expiresAt.getTime()) / 2;
+    return this.#deps.clock.now().getTime() < halfLife;
+  }
+
+  // The shared call belongs to no caller: it goes on when the one who began it leaves. What comes back after the entry has
+  // changed or gone is not kept.
+  #shared(key: string, request: JwtSvidRequest, timeoutMs: number): Promise<JwtSvid> {
+    const running = this.#fetching.get(key);
+    if (running !== undefined) return running.svid;
+    const epoch = this.#deps.epoch();
+    const { entryId } = request;
+    const issuing = this.#deps.issue(request, { timeoutMs, signal: new AbortController().signal });
+    const fetch: Fetch = {
+      entryId,
+      svid: issuing
+        .then((svid) => {
+          if (this.#fetching.get(key) === fetch) this.#put(key, { svid, epoch, entryId });
+          return svid;
+        })
+        .finally(() => {
+          if (this.#fetching.get(key) === fetch) this.#fetching.delete(key);
+        }),
+    };
+    this.#fetching.set(key, fetch);
+    return fetch.svid;
+  }
+
+  #put(key: string, held: { svid: JwtSvid; epoch: string; entryId: string }): void {
+    this.#held.delete(key);
+    this.#held.set(key, held);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= this.#deps.maxSvids) break;
+      this.#held.delete(oldest);
+    }
+  }
+}
+
+interface Fetch {
+  readonly entryId: string;
+  readonly svid: Promise<JwtSvid>;
+}
+
+function requestKey(request: JwtSvidRequest): string {
+  const audience = [...new Set(request.audience)].sort();
+  return JSON.stringify([request.entryId, request.instance, audience]);
+}
+
+/** Waits for a promise that goes on without us when `signal` aborts. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(unavailable("the call was given up"));
+    if (signal.aborted) return leave();
+    signal.addEventListener("abort", leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}
+
+function isTemporary(err: unknown): boolean {
+  if (!(err instanceof StatusError)) return true;
+  switch (err.code) {
+    case Status.NOT_FOUND:
+    case Status.PERMISSION_DENIED:
+    case Status.INVALID_ARGUMENT:
+    case Status.FAILED_PRECONDITION:
+    case Status.UNIMPLEMENTED:
+      return false;
+    default:
+      return true;
+  }
 }

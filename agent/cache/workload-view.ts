@@ -1,6 +1,6 @@
+import type { Selector } from "../../proto/selector.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
 import type { CachedBundle } from "./bundle-cache.ts";
-import type { Selector } from "./entry.ts";
 import type { InstanceFacts } from "./instance.ts";
 import type { JwtSvid } from "./jwt-svid-cache.ts";
 
@@ -60,12 +60,17 @@ export interface GrantedEntry {
 
 /** What one workload may have at one moment. Immutable. */
 export interface WorkloadView {
+  /** Raised when anything but `pending` changes: views with the same version are the same answer. */
+  readonly version: number;
   readonly serving: ServingState;
   /** Oldest entry first, so that the default identity stays the same when entries are added. */
   readonly identities: readonly WorkloadIdentity[];
   /** Every entry that the selectors grant, in the same order. */
   readonly entries: readonly GrantedEntry[];
-  /** Granted entries whose X509-SVID has been ordered and is not here yet. */
+  /**
+   * Granted entries whose X509-SVID is on its way and may be here in a moment. An entry without an identity that is not pending
+   * has failed for now (no server, or the server refused) and is being tried again.
+   */
   readonly pending: number;
   /** Bundle of the own trust domain. */
   readonly bundle: CachedBundle | undefined;

@@ -1,0 +1,230 @@
+import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
+import { Feed, type ReadFeed } from "../../runtime/feed.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { BundleCache } from "./bundle-cache.ts";
+import type { CachedEntry } from "./entry.ts";
+import { EntryIndex } from "./entry-index.ts";
+import { instanceKey } from "./instance.ts";
+import { type IssueJwtSvid, type JwtSvid, JwtSvidCache } from "./jwt-svid-cache.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { toGrantedEntry } from "./view.ts";
+import type {
+  GrantedEntry,
+  Subscription,
+  ViewStatus,
+  WorkloadCaller,
+  WorkloadViews,
+} from "./workload-view.ts";
+import { type CredentialBinding, X509SvidCache } from "./x509-svid-cache.ts";
+
+/** A change of what this agent may know, applied as one. */
+export interface CacheChange {
+  /** Revision of the server's store that the cache holds afterwards; 0n from a server without revisions. */
+  readonly revision: bigint;
+  readonly entries: readonly CachedEntry[];
+  readonly removedEntryIds: readonly string[];
+  readonly bundles: readonly Bundle[];
+  /** Names of trust domains; the own one is never removed. */
+  readonly removedBundles: readonly string[];
+}
+
+export interface WorkloadCacheDeps {
+  readonly trustDomain: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly maxX509Svids: number;
+  readonly maxJwtSvids: number;
+  readonly issueJwtSvid: IssueJwtSvid;
+  readonly onBinding: (binding: CredentialBinding) => void;
+}
+
+/** Before anything is known. */
+const STARTING: ViewStatus = {
+  serving: "starting",
+  revision: 0n,
+  serverRevision: 0n,
+  connected: false,
+};
+
+/**
+ * Everything this node may hand out: entries, bundles, SVIDs with their keys, and the streams that wait for them. Changes come
+ * in through `apply` and leave through the subscriptions; nothing here talks to the server.
+ */
+export class WorkloadCache implements WorkloadViews {
+  readonly svids: X509SvidCache;
+  readonly jwtSvids: JwtSvidCache;
+  readonly bundles: BundleCache = new BundleCache();
+  readonly subscriptions: Subscriptions;
+  readonly #deps: WorkloadCacheDeps;
+  readonly #entries = new EntryIndex();
+  readonly #status = new Feed<ViewStatus>(STARTING);
+  readonly #ordersDue = new Feed<undefined>(undefined);
+  #issuanceEpoch = "";
+
+  constructor(deps: WorkloadCacheDeps) {
+    this.#deps = deps;
+    this.svids = new X509SvidCache({
+      clock: deps.clock,
+      random: deps.random,
+      maxSvids: deps.maxX509Svids,
+      onChange: (entryId) => this.subscriptions.svidChanged(entryId),
+      onDue: () => this.#ordersDue.set(undefined),
+      onBinding: deps.onBinding,
+    });
+    this.jwtSvids = new JwtSvidCache({
+      clock: deps.clock,
+      maxSvids: deps.maxJwtSvids,
+      epoch: () => this.#issuanceEpoch,
+      issue: deps.issueJwtSvid,
+    });
+    this.subscriptions = new Subscriptions({
+      trustDomain: deps.trustDomain,
+      entries: this.#entries,
+      svids: this.svids,
+      bundles: this.bundles,
+      serving: () => this.#status.value.serving,
+    });
+  }
+
+  get status(): ReadFeed<ViewStatus> {
+    return this.#status;
+  }
+
+  /** Fires when an X509-SVID may have to be ordered at once. */
+  get ordersDue(): ReadFeed<undefined> {
+    return this.#ordersDue;
+  }
+
+  get entryCount(): number {
+    return this.#entries.size;
+  }
+
+  entry(id: string): CachedEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  entries(): IterableIterator<CachedEntry> {
+    return this.#entries.values();
+  }
+
+  setStatus(change: Partial<ViewStatus>): void {
+    const before = this.#status.value;
+    this.#status.set({ ...before, ...change });
+    if (change.serving !== undefined && change.serving !== before.serving) {
+      this.subscriptions.servingChanged();
+    }
+  }
+
+  /** Under what JWT-SVIDs are issued from now on; those issued under anything else are not served again. */
+  setIssuanceEpoch(epoch: string): void {
+    this.#issuanceEpoch = epoch;
+  }
+
+  /** Applies a change as one: no stream sees half of it. Removals come first, so that what is gone is gone in every case. */
+  apply(change: CacheChange): void {
+    const { revision } = change;
+    for (const id of change.removedEntryIds) this.#removeEntry(id, revision);
+    for (const name of change.removedBundles) {
+      if (name === this.#deps.trustDomain || !this.bundles.remove(name)) continue;
+      this.subscriptions.bundleChanged(name, revision);
+    }
+    for (const wire of change.bundles) {
+      if (this.bundles.put(wire) === undefined) continue;
+      this.subscriptions.bundleChanged(wire.trustDomain, revision);
+    }
+    for (const entry of change.entries) this.#putEntry(entry, revision);
+    this.setStatus({ revision });
+  }
+
+  /** Takes out the entries whose time is up; returns how many. */
+  removeExpiredEntries(): number {
+    const nowSeconds = BigInt(Math.floor(this.#deps.clock.now().getTime() / 1000));
+    const expired = [...this.#entries.values()].filter(
+      (entry) => entry.expiresAt !== 0n && entry.expiresAt <= nowSeconds,
+    );
+    for (const entry of expired) this.#removeEntry(entry.id, this.#status.value.revision);
+    return expired.length;
+  }
+
+  /** Drops every entry and everything that was issued here, for example since the server banned this agent. */
+  removeAllEntries(): void {
+    for (const { id } of [...this.#entries.values()]) this.#removeEntry(id, 0n);
+    this.jwtSvids.clear();
+  }
+
+  openX509(caller: WorkloadCaller): Subscription {
+    return this.subscriptions.open("x509", caller);
+  }
+
+  openEntries(caller: WorkloadCaller): Subscription {
+    return this.subscriptions.open("entries", caller);
+  }
+
+  granted(caller: WorkloadCaller): readonly GrantedEntry[] {
+    if (this.#status.value.serving !== "ready") return [];
+    return this.#entries.matching(caller.selectors).map(toGrantedEntry);
+  }
+
+  async fetchJwtSvid(o: {
+    readonly caller: WorkloadCaller;
+    readonly entryId: string;
+    readonly audience: readonly string[];
+    readonly signal: AbortSignal;
+  }): Promise<JwtSvid> {
+    if (o.audience.length === 0) throw invalidArgument("audience: at least one is required");
+    const entry = this.#grantedEntry(o.caller, o.entryId);
+    const refused = o.audience.find((audience) => !isAllowed(entry, audience));
+    if (refused !== undefined) {
+      throw permissionDenied("audience is not among those that the entry allows", {
+        reason: "audience_not_allowed",
+      });
+    }
+    const instance = instanceKey(entry.instanceScope, o.caller.instance);
+    const request = { entryId: entry.id, instance, audience: o.audience };
+    const svid = await this.jwtSvids.fetch(request, { fresh: entry.freshJwt, signal: o.signal });
+    // The entry may have gone while the server was signing.
+    this.#grantedEntry(o.caller, o.entryId);
+    return svid;
+  }
+
+  #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {
+    const granted = this.granted(caller).some((entry) => entry.entryId === entryId);
+    const entry = granted ? this.#entries.get(entryId) : undefined;
+    if (entry === undefined) {
+      throw permissionDenied("no identity issued", { reason: "no_entry" });
+    }
+    return entry;
+  }
+
+  #putEntry(entry: CachedEntry, revision: bigint): void {
+    const known = this.#entries.get(entry.id);
+    if (known !== undefined && isSameEntry(known, entry)) return;
+    this.#entries.put(entry);
+    this.jwtSvids.removeEntry(entry.id);
+    this.svids.putEntry(entry);
+    this.subscriptions.entryPut(entry, revision);
+  }
+
+  #removeEntry(id: string, revision: bigint): void {
+    if (this.#entries.remove(id) === undefined) return;
+    this.jwtSvids.removeEntry(id);
+    this.svids.removeEntry(id);
+    this.subscriptions.entryRemoved(id, revision);
+  }
+}
+
+function isAllowed(entry: CachedEntry, audience: string): boolean {
+  return entry.allowedAudiences.length === 0 || entry.allowedAudiences.includes(audience);
+}
+
+// The revision says that the public part is the same; what only we know of an entry does not always raise it.
+function isSameEntry(a: CachedEntry, b: CachedEntry): boolean {
+  return (
+    a.revision === b.revision &&
+    a.createdAt === b.createdAt &&
+    a.instanceScope === b.instanceScope &&
+    a.allowedAudiences.join("\n") === b.allowedAudiences.join("\n")
+  );
+}

@@ -1,0 +1,378 @@
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { CachedEntry } from "./entry.ts";
+import { SHARED_INSTANCE } from "./instance.ts";
+import type { X509SvidRecord } from "./x509-svid-record.ts";
+import { dueAtMs, isStale, type Slot, urgencyOf } from "./x509-svid-slot.ts";
+
+/** Longest pause between two attempts for one SVID. */
+const MAX_RETRY_MS = 60_000;
+const FIRST_RETRY_MS = 500;
+/** What a tainted authority signed is replaced within this time, not in one burst. */
+const TAINT_SPREAD_MS = 5_000;
+
+/** A wish for one X509-SVID, taken by `takeDue` and given back by `complete` or `fail`. */
+export interface X509SvidOrder {
+  readonly entry: CachedEntry;
+  /** Undefined for a spare. */
+  readonly instance: string | undefined;
+}
+
+/** Says which instance holds which credential from now on. */
+export interface CredentialBinding {
+  /** Serial number in lower-case hexadecimal, or a JWT's jti. */
+  readonly credential: string;
+  readonly entryId: string;
+  readonly spiffeId: string;
+  readonly instance: string;
+  readonly executable: string | undefined;
+  readonly boundAt: Date;
+}
+
+/** An X509-SVID as the state file keeps it. */
+export interface StoredX509Svid {
+  readonly record: X509SvidRecord;
+  readonly instance: string | undefined;
+  readonly executable: string | undefined;
+}
+
+export interface X509SvidCacheDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The most SVIDs that are held, spares among them. */
+  readonly maxSvids: number;
+  /** An instance's SVID came, went, or is not to be expected any more. */
+  readonly onChange: (entryId: string) => void;
+  /** Something may be due at once. */
+  readonly onDue: () => void;
+  readonly onBinding: (binding: CredentialBinding) => void;
+}
+
+/**
+ * The X509-SVIDs of this node, each with its key, by entry and instance (D11). One spare is kept for every entry that is to be
+ * prefetched: the first instance that asks takes it and another is ordered. No key is ever given to two instances, except of
+ * an entry that says `shared`. Nobody's SVID is renewed without an open stream; it stays for its instance until it expires.
+ */
+export class X509SvidCache {
+  readonly #deps: X509SvidCacheDeps;
+  /** By entry id, then by instance. */
+  readonly #slots = new Map<string, Map<string | undefined, Slot>>();
+  readonly #inFlight = new Map<X509SvidOrder, Slot>();
+  #slotCount = 0;
+
+  constructor(deps: X509SvidCacheDeps) {
+    this.#deps = deps;
+  }
+
+  /** How many SVIDs are held. */
+  get size(): number {
+    let held = 0;
+    for (const slot of this.#all()) if (slot.record !== undefined) held += 1;
+    return held;
+  }
+
+  /** Takes in a new or changed entry: SVIDs of an older revision become due, those of another SPIFFE ID are dropped. */
+  putEntry(entry: CachedEntry): void {
+    const slots = this.#slots.get(entry.id);
+    for (const slot of slots?.values() ?? []) {
+      slot.entry = entry;
+      slot.retryAtMs = 0;
+      slot.attempts = 0;
+      if (slot.record !== undefined && slot.record.spiffeId !== entry.spiffeId) {
+        slot.record = undefined;
+        this.#deps.onChange(entry.id);
+      }
+    }
+    if (entry.prefetch) this.#ensureSpare(entry);
+    this.#deps.onDue();
+  }
+
+  /** Forgets everything that was issued for an entry. */
+  removeEntry(entryId: string): void {
+    const slots = this.#slots.get(entryId);
+    if (slots === undefined) return;
+    this.#slots.delete(entryId);
+    this.#slotCount -= slots.size;
+    this.#deps.onChange(entryId);
+  }
+
+  /**
+   * Counts an open stream of an instance. If the instance has no SVID yet it takes the spare, and otherwise one is ordered.
+   * Returns false when the cache is full and nothing idle can be forgotten.
+   */
+  use(entry: CachedEntry, instance: string, executable: string | undefined): boolean {
+    const held = this.#slots.get(entry.id)?.get(instance);
+    if (held === undefined && !this.#makeRoom()) return false;
+    const slot = held ?? this.#addSlot(entry, instance);
+    slot.users += 1;
+    slot.executable ??= executable;
+    slot.usedAtMs = this.#deps.clock.monotonicMs();
+    if (slot.record === undefined) this.#takeSpare(slot);
+    if (isStale(slot)) this.#deps.onDue();
+    return true;
+  }
+
+  /** Takes one open stream off. */
+  release(entryId: string, instance: string): void {
+    const slot = this.#slots.get(entryId)?.get(instance);
+    if (slot === undefined || slot.users === 0) return;
+    slot.users -= 1;
+    slot.usedAtMs = this.#deps.clock.monotonicMs();
+    if (slot.users === 0 && slot.record === undefined && !slot.inFlight) this.#drop(slot);
+  }
+
+  /** The SVID that an instance holds now; never one that has expired. */
+  current(entryId: string, instance: string): X509SvidRecord | undefined {
+    const record = this.#slots.get(entryId)?.get(instance)?.record;
+    return record !== undefined && this.#isAlive(record) ? record : undefined;
+  }
+
+  /** Whether an SVID for the entry as it is now is on its way to an instance: ordered, and not failed so far. */
+  isPending(entryId: string, instance: string): boolean {
+    const slot = this.#slots.get(entryId)?.get(instance);
+    return slot !== undefined && isStale(slot) && slot.attempts === 0;
+  }
+
+  /**
+   * Up to `max` orders that are due, the most urgent kind only, so that nobody who waits does so behind renewals and spares.
+   * Also forgets what has expired.
+   */
+  takeDue(max: number): readonly X509SvidOrder[] {
+    const nowMs = this.#deps.clock.monotonicMs();
+    this.#forgetExpired();
+    const due = [...this.#all()].filter((slot) => this.#dueAtMs(slot) <= nowMs);
+    const urgency = Math.min(...due.map(urgencyOf));
+    return due
+      .filter((slot) => urgencyOf(slot) === urgency)
+      .slice(0, max)
+      .map((slot) => {
+        const order = { entry: slot.entry, instance: slot.instance };
+        slot.inFlight = true;
+        this.#inFlight.set(order, slot);
+        return order;
+      });
+  }
+
+  /** The monotonic time at which `takeDue` is to be asked again, unless `onDue` comes first. */
+  nextDueAtMs(): number {
+    const offset = this.#deps.clock.monotonicMs() - this.#deps.clock.now().getTime();
+    let next = Number.POSITIVE_INFINITY;
+    for (const slot of this.#all()) {
+      const expiresAtMs =
+        slot.record === undefined ? next : slot.record.notAfter.getTime() + offset;
+      next = Math.min(next, this.#dueAtMs(slot), expiresAtMs);
+    }
+    return next;
+  }
+
+  /** Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away. */
+  complete(order: X509SvidOrder, record: X509SvidRecord): void {
+    const slot = this.#settle(order);
+    if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) return this.#deps.onDue();
+    slot.attempts = 0;
+    slot.retryAtMs = 0;
+    this.#setRecord(slot, record);
+    if (slot.instance !== undefined) this.#bind(slot, slot.instance, record);
+    else this.#giveSpareToWaiting(slot);
+    this.#deps.onChange(order.entry.id);
+    if (isStale(slot)) this.#deps.onDue();
+  }
+
+  /** Gives an order back. It is tried again after a growing, jittered pause. */
+  fail(order: X509SvidOrder): void {
+    const slot = this.#settle(order);
+    if (slot === undefined) return;
+    if (slot.users === 0 && slot.record === undefined && slot.instance !== undefined) {
+      if (slot.instance !== SHARED_INSTANCE) return this.#drop(slot);
+    }
+    const ceilingMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(slot.attempts, 20));
+    slot.attempts += 1;
+    slot.retryAtMs =
+      this.#deps.clock.monotonicMs() + ceilingMs * (0.5 + this.#deps.random.uniform() / 2);
+    this.#deps.onChange(order.entry.id);
+  }
+
+  /** Lets every order that waits for its next attempt go at once, for example since the server is back. */
+  retryNow(): void {
+    for (const slot of this.#all()) {
+      slot.retryAtMs = 0;
+      slot.attempts = 0;
+    }
+    this.#deps.onDue();
+  }
+
+  /** Drops what was revoked; where someone uses it, another is ordered. */
+  revoke(isRevoked: (record: X509SvidRecord) => boolean): void {
+    for (const slot of this.#all()) {
+      if (slot.record === undefined || !isRevoked(slot.record)) continue;
+      slot.record = undefined;
+      this.#deps.onChange(slot.entry.id);
+    }
+    this.#deps.onDue();
+  }
+
+  /** Renews, within a few seconds, what hangs on one of these authorities (key identifiers in lower-case hexadecimal). */
+  renewSignedBy(keyIds: ReadonlySet<string>): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const slot of this.#all()) {
+      if (!slot.record?.authorityKeyIds.some((id) => keyIds.has(id))) continue;
+      const soonMs = nowMs + TAINT_SPREAD_MS * this.#deps.random.uniform();
+      slot.renewAtMs = Math.min(slot.renewAtMs, soonMs);
+    }
+    this.#deps.onDue();
+  }
+
+  /** Everything that the state file is to keep. */
+  stored(): readonly StoredX509Svid[] {
+    const stored: StoredX509Svid[] = [];
+    for (const { record, instance, executable } of this.#all()) {
+      if (record !== undefined && this.#isAlive(record))
+        stored.push({ record, instance, executable });
+    }
+    return stored;
+  }
+
+  /** Puts back what the state file kept, for entries that are there; the rest is thrown away. */
+  restore(
+    stored: readonly StoredX509Svid[],
+    entryOf: (id: string) => CachedEntry | undefined,
+  ): void {
+    for (const { record, instance, executable } of stored) {
+      const entry = entryOf(record.entryId);
+      if (entry === undefined || entry.spiffeId !== record.spiffeId || !this.#isAlive(record))
+        continue;
+      const slot = this.#slots.get(entry.id)?.get(instance) ?? this.#addSlot(entry, instance);
+      slot.executable = executable;
+      this.#setRecord(slot, record);
+    }
+  }
+
+  *#all(): IterableIterator<Slot> {
+    for (const slots of this.#slots.values()) yield* slots.values();
+  }
+
+  #isAlive(record: X509SvidRecord): boolean {
+    return this.#deps.clock.now().getTime() < record.notAfter.getTime();
+  }
+
+  #dueAtMs(slot: Slot): number {
+    const at = dueAtMs(slot);
+    if (at === Number.POSITIVE_INFINITY || slot.record === undefined) return at;
+    return this.#hasMostOfItsLife(slot.record) ? at : Math.min(at, slot.retryAtMs);
+  }
+
+  // A machine that slept, or whose clock was put right, finds out here that less is left than the timer says.
+  #hasMostOfItsLife(record: X509SvidRecord): boolean {
+    const lifeMs = record.notAfter.getTime() - record.notBefore.getTime();
+    return record.notAfter.getTime() - this.#deps.clock.now().getTime() > lifeMs / 6;
+  }
+
+  #setRecord(slot: Slot, record: X509SvidRecord): void {
+    slot.record = record;
+    slot.renewAtMs =
+      this.#deps.clock.monotonicMs() + record.renewAt.getTime() - this.#deps.clock.now().getTime();
+  }
+
+  #addSlot(entry: CachedEntry, instance: string | undefined): Slot {
+    const slot: Slot = {
+      entry,
+      instance,
+      users: 0,
+      executable: undefined,
+      record: undefined,
+      renewAtMs: 0,
+      retryAtMs: 0,
+      attempts: 0,
+      inFlight: false,
+      usedAtMs: this.#deps.clock.monotonicMs(),
+    };
+    const slots = this.#slots.get(entry.id);
+    if (slots === undefined) this.#slots.set(entry.id, new Map([[instance, slot]]));
+    else slots.set(instance, slot);
+    this.#slotCount += 1;
+    return slot;
+  }
+
+  #drop(slot: Slot): void {
+    const slots = this.#slots.get(slot.entry.id);
+    if (slots?.get(slot.instance) !== slot) return;
+    slots.delete(slot.instance);
+    this.#slotCount -= 1;
+    if (slots.size === 0) this.#slots.delete(slot.entry.id);
+  }
+
+  #ensureSpare(entry: CachedEntry): void {
+    const instance = entry.instanceScope === "shared" ? SHARED_INSTANCE : undefined;
+    if (this.#slots.get(entry.id)?.has(instance) || this.#slotCount >= this.#deps.maxSvids) return;
+    this.#addSlot(entry, instance);
+  }
+
+  #takeSpare(slot: Slot): void {
+    const spare = this.#slots.get(slot.entry.id)?.get(undefined);
+    const record = spare?.record;
+    if (spare === undefined || record === undefined || slot.instance === undefined) return;
+    if (!this.#isAlive(record)) return;
+    slot.record = record;
+    slot.renewAtMs = spare.renewAtMs;
+    spare.record = undefined;
+    this.#bind(slot, slot.instance, record);
+    this.#deps.onDue();
+  }
+
+  // The instance's own order may be slower than the spare's, or have failed; whoever waits takes what is there.
+  #giveSpareToWaiting(spare: Slot): void {
+    for (const slot of this.#slots.get(spare.entry.id)?.values() ?? []) {
+      if (slot.instance === undefined || slot.users === 0 || slot.record !== undefined) continue;
+      if (!slot.inFlight) return this.#takeSpare(slot);
+    }
+  }
+
+  #bind(slot: Slot, instance: string, record: X509SvidRecord): void {
+    this.#deps.onBinding({
+      credential: record.serialNumber,
+      entryId: record.entryId,
+      spiffeId: record.spiffeId,
+      instance,
+      executable: slot.executable,
+      boundAt: this.#deps.clock.now(),
+    });
+  }
+
+  #settle(order: X509SvidOrder): Slot | undefined {
+    const slot = this.#inFlight.get(order);
+    this.#inFlight.delete(order);
+    if (slot === undefined) return undefined;
+    slot.inFlight = false;
+    return this.#slots.get(slot.entry.id)?.get(slot.instance) === slot ? slot : undefined;
+  }
+
+  #forgetExpired(): void {
+    for (const slot of this.#all()) {
+      if (slot.record === undefined || this.#isAlive(slot.record)) continue;
+      slot.record = undefined;
+      this.#deps.onChange(slot.entry.id);
+      if (slot.users === 0 && slot.instance !== undefined && slot.instance !== SHARED_INSTANCE) {
+        this.#drop(slot);
+      }
+    }
+  }
+
+  #makeRoom(): boolean {
+    if (this.#slotCount < this.#deps.maxSvids) return true;
+    let victim: Slot | undefined;
+    for (const slot of this.#all()) {
+      if (slot.users > 0 || slot.inFlight) continue;
+      if (victim === undefined || isBetterVictim(slot, victim)) victim = slot;
+    }
+    if (victim === undefined) return false;
+    this.#drop(victim);
+    return true;
+  }
+}
+
+// Idle instances go before spares, the longest idle first.
+function isBetterVictim(slot: Slot, than: Slot): boolean {
+  const isSpare = slot.instance === undefined;
+  if (isSpare !== (than.instance === undefined)) return !isSpare;
+  return slot.usedAtMs < than.usedAtMs;
+}
