@@ -16,8 +16,15 @@ const oldestMajor = 24;
  * and the running one is new enough. Undefined means that there is none.
  */
 export function findNode() {
-  const pinned = join(root, "node_modules", ".bin", "node");
-  if (existsSync(pinned)) return pinned;
+  // The package itself and not the link in node_modules/.bin: npm 10 makes none where packages for other systems exist too.
+  const packages = [
+    `node-${process.platform}-${process.arch}`,
+    `node-bin-${process.platform}-${process.arch}`,
+  ];
+  const pinned = packages
+    .map((name) => join(root, "node_modules", name, "bin", "node"))
+    .find((path) => existsSync(path));
+  if (pinned !== undefined) return pinned;
   const major = Number(process.versions.node.split(".")[0]);
   return major >= oldestMajor ? process.execPath : undefined;
 }

@@ -1,0 +1,26 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A folder of a test's own that goes when the test ends: `await using dir = await TempDir.open()`. */
+export class TempDir implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async open(): Promise<TempDir> {
+    // Short on purpose: the path of a Unix socket may have 107 bytes.
+    return new TempDir(await mkdtemp(join(tmpdir(), "assay-")));
+  }
+
+  /** The path of a file in the folder. */
+  join(...names: readonly string[]): string {
+    return join(this.path, ...names);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
