@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -27,7 +27,7 @@ async function generateInto(folder: string): Promise<void> {
   await promisify(execFile)(join(binaries, "buf"), ["generate", "--output", folder], {
     cwd: root,
     env: {
-      PATH: `${binaries}:/usr/local/bin:/usr/bin:/bin`,
+      PATH: `${binaries}:${dirname(process.execPath)}:/usr/bin:/bin`,
       XDG_CACHE_HOME: join(folder, "cache"),
     },
   });
