@@ -1,19 +1,24 @@
-// The test entry behind `npm test`. Arguments: `--long` for the long variants of the timed stories, and any number of path
-// parts that choose files. Exits non-zero when anything failed, and when nothing ran.
+// The test entry behind `npm test`. Arguments: `--long` for the long variants of the timed stories, `--root` for another tree
+// than this one, and any number of path parts that choose files. Exits non-zero when anything failed, and when nothing ran.
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
+import { parseArgs } from "node:util";
 import { Report } from "./runner/report.ts";
 import { findSuites, type Suite } from "./runner/suites.ts";
 import type { Omission } from "./support/requires.ts";
 
-const root = join(import.meta.dirname, "..");
-
-async function main(args: readonly string[]): Promise<number> {
-  const long = args.includes("--long");
-  const wanted = args.filter((arg) => !arg.startsWith("--"));
+async function main(): Promise<number> {
+  const { values, positionals: wanted } = parseArgs({
+    allowPositionals: true,
+    options: {
+      long: { type: "boolean", default: false },
+      root: { type: "string", default: join(import.meta.dirname, "..") },
+    },
+  });
+  const { long, root } = values;
   const suites = await findSuites(root, { wanted, long });
   const folder = await mkdtemp(join(tmpdir(), "assay-test-"));
   const omissions = join(folder, "omissions");
@@ -79,10 +84,10 @@ function printEnd(report: Report, elapsedMs: number, omissions: readonly Omissio
   if (remedies.size > 0) {
     const each = [...remedies].map(([need, remedy]) => `${need} (${remedy})`).join(", ");
     const files = new Set(omissions.map(({ file }) => file)).size;
-    lines.push(`left out tests in ${files} files, this machine lacks: ${each}`);
+    lines.push(`left out in ${files} test file(s), this machine lacks: ${each}`);
   }
   lines.push(`${pass} passed, ${fail + cancelled} failed`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main();

@@ -73,6 +73,8 @@ export class Report {
     const place = `${relative(this.#root, data.file ?? "")}:${data.line ?? 0}`;
     const cause = error.cause ?? error;
     this.#print(`not ok ${place} ${data.name}\n${indent(describe(cause))}\n`);
+    // A file that broke before its first test: its output is all there is, and no summary follows.
+    if (data.name === data.file) this.#printOutput(data.file);
   }
 
   #count(cancelled: boolean): void {
@@ -87,9 +89,13 @@ export class Report {
     const { tests, passed } = data.counts;
     const verdict = data.success ? "ok" : "not ok";
     this.#print(`${verdict} ${path} (${passed}/${tests}, ${Math.round(data.duration_ms)} ms)\n`);
-    const output = this.#output.get(data.file);
-    if (!data.success && output !== undefined) this.#print(`${indent(output)}\n`);
+    if (!data.success) this.#printOutput(data.file);
     this.#output.delete(data.file);
+  }
+
+  #printOutput(file: string): void {
+    const output = this.#output.get(file);
+    if (output !== undefined) this.#print(`${indent(output)}\n`);
   }
 }
 
