@@ -59,13 +59,13 @@ const homes = {
   kysely: ["server/store/"],
   pino: ["runtime/log"],
   koffi: ["runtime/peer/"],
-  "@peculiar/x509": ["server/ca/"],
-  "reflect-metadata": ["server/ca/"],
+  "@peculiar/x509": ["server/ca/", "deploy/local/"],
+  "reflect-metadata": ["server/ca/", "deploy/local/"],
   jose: ["spiffe/jwt/"],
-  commander: ["server/cli/", "agent/cli/", "assay.ts"],
+  commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts"],
   zod: ["runtime/config/", "server/config/", "agent/config/"],
   "prom-client": ["runtime/metrics"],
-  yaml: ["runtime/config/", "server/cli/", "agent/cli/"],
+  yaml: ["runtime/config/", "runtime/cli/", "server/cli/", "agent/cli/"],
   "@grpc/grpc-js": ["runtime/rpc/", "spiffe/"],
 } as const satisfies Record<string, readonly string[]>;
 
