@@ -1,0 +1,240 @@
+import type { Duplex } from "node:stream";
+import {
+  Server,
+  ServerCredentials,
+  type ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerOptions,
+} from "@grpc/grpc-js";
+import { Status, StatusError, unavailable } from "../errors/status-error.ts";
+import { Ids } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import type { Random } from "../random.ts";
+import type { Clock } from "../time/clock.ts";
+import { ActiveCall, type CallDeps, type GrpcCall } from "./active-call.ts";
+import { Connection } from "./connection.ts";
+import { methodPath, rawMethod } from "./definition.ts";
+import { interceptedCall, resetStream } from "./grpc-internals.ts";
+import { adaptMethod } from "./handler.ts";
+import type { Interceptor } from "./interceptor.ts";
+import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./limits.ts";
+import { Overdue } from "./overdue.ts";
+import type { Registration } from "./service.ts";
+
+/** How often limits of time are looked after, hence how late an excess may be noticed. */
+const SWEEP_MS = 1_000;
+
+const CALL_OVER = new StatusError(Status.CANCELLED, "call is over");
+
+/** What an {@link RpcServer} is made of. */
+export interface RpcServerOptions<C> {
+  readonly services: readonly Registration<C>[];
+  /** Around every call, in this order, the first outermost. */
+  readonly interceptors: readonly Interceptor<C>[];
+  /** Who is on the other end of a connection; asked once, when the connection is injected. */
+  readonly callerOf: (connectionId: string) => C;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Those not given are {@link DEFAULT_RPC_LIMITS}. */
+  readonly limits?: Partial<RpcLimits>;
+}
+
+/**
+ * A gRPC server that listens on nothing. Whoever accepts a connection finds out who is on the other end and then injects the
+ * socket, so that every call has a caller that was established before its first byte was read. Callers of type `C` reach
+ * handlers and interceptors through {@link CallContext}.
+ */
+export class RpcServer<C> implements AsyncDisposable {
+  readonly #callerOf: (connectionId: string) => C;
+  readonly #grpc: Server;
+  readonly #clock: Clock;
+  readonly #connections = new Map<string, Connection<C>>();
+  readonly #callDeps: CallDeps;
+  readonly #overdueFirstCalls: Overdue<Connection<C>>;
+  readonly #overdueRequests: Overdue<ServerInterceptingCallInterface>;
+  readonly #slowReaders: Overdue<() => void>;
+  readonly #stopped = new AbortController();
+  readonly #sweeping: Promise<void>;
+  #draining = false;
+  #onEmpty: (() => void) | undefined;
+
+  /** Makes a server that is ready for connections. */
+  static create<C>(options: RpcServerOptions<C>): RpcServer<C> {
+    return new RpcServer(options);
+  }
+
+  private constructor(o: RpcServerOptions<C>) {
+    const limits = { ...DEFAULT_RPC_LIMITS, ...o.limits };
+    const ids = new Ids(o.random);
+    this.#callerOf = o.callerOf;
+    this.#clock = o.clock;
+    this.#callDeps = { log: o.log, newRequestId: () => ids.next() };
+    this.#overdueFirstCalls = new Overdue(o.clock, limits.firstCallMs, (connection) =>
+      connection.closeNow(unavailable("connection made no call")),
+    );
+    this.#overdueRequests = new Overdue(o.clock, limits.requestMs, (call) => {
+      call.sendStatus({
+        code: Status.DEADLINE_EXCEEDED,
+        details: "request did not arrive in time",
+      });
+      resetStream(call, true);
+    });
+    this.#slowReaders = new Overdue(o.clock, limits.slowReaderMs, (giveUp) => giveUp());
+    this.#grpc = new Server(this.#grpcOptions(limits));
+    for (const registration of o.services) this.#register(registration, o.interceptors);
+    this.#sweeping = this.#sweep();
+  }
+
+  /**
+   * Starts to serve a connection. The socket belongs to the server from here on. A TLS socket must have negotiated "h2". Its
+   * remote address is replaced by `connectionId`: read it before.
+   *
+   * @param connectionId unique among the connections of this server; see {@link Ids}
+   */
+  inject(socket: Duplex, connectionId: string): void {
+    if (this.#draining || socket.destroyed || this.#connections.has(connectionId)) {
+      socket.destroy();
+      return;
+    }
+    const caller = this.#callerOf(connectionId);
+    // One injector for each connection, because it is what grpc-js can close politely. It costs 4 us and 2 kB.
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    const connection = new Connection(connectionId, caller, socket, injector);
+    this.#connections.set(connectionId, connection);
+    this.#overdueFirstCalls.expect(connection);
+    socket.once("close", () => this.#forget(connection));
+    connection.open();
+  }
+
+  /** How many connections are open. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Ends a connection and all its calls at once: nothing more is sent on it. For callers that may not be served any longer. Does
+   * nothing if it is not open.
+   */
+  closeConnection(
+    connectionId: string,
+    reason: StatusError = unavailable("connection closed"),
+  ): void {
+    this.#connections.get(connectionId)?.closeNow(reason);
+  }
+
+  /**
+   * Takes no more connections and calls, ends streams with UNAVAILABLE, and gives other calls `graceMs` to end before they are
+   * cut off. Resolves when every connection is closed. May be called again, with a shorter time too.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const reason = unavailable("server is shutting down");
+    const empty = this.#whenEmpty();
+    for (const connection of this.#connections.values()) {
+      connection.closePolitely();
+      for (const call of connection.calls) if (call.isStream) call.end(reason);
+    }
+    const emptied = new AbortController();
+    await Promise.race([
+      empty.then(() => emptied.abort()),
+      this.#clock.sleep(graceMs, emptied.signal),
+    ]);
+    for (const connection of this.#connections.values()) connection.closeNow(reason);
+    await empty;
+    this.#stopped.abort();
+    await this.#sweeping;
+    this.#grpc.forceShutdown();
+  }
+
+  /** Closes at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(0);
+  }
+
+  #grpcOptions(limits: RpcLimits): ServerOptions {
+    return {
+      // Costs time on every call and shows callers to each other; nobody reads it.
+      "grpc.enable_channelz": 0,
+      "grpc.max_receive_message_length": limits.maxReceiveBytes,
+      "grpc.max_concurrent_streams": limits.maxConcurrentStreams,
+      "grpc.max_connection_idle_ms": limits.maxIdleMs,
+      "grpc.keepalive_time_ms": limits.keepaliveMs,
+      "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
+      "grpc-node.max_session_memory": limits.maxSessionMemoryMb,
+      interceptors: [
+        ({ requestStream }, call) => {
+          const connection = this.#connections.get(call.getPeer());
+          if (connection !== undefined) this.#overdueFirstCalls.arrived(connection);
+          if (!requestStream) this.#overdueRequests.expect(call);
+          // Looked at, not wrapped: grpc-js reads no more of an interceptor's result than this interface.
+          return call as ServerInterceptingCall;
+        },
+      ],
+    };
+  }
+
+  #register(registration: Registration<C>, interceptors: readonly Interceptor<C>[]): void {
+    const { desc, handlers, codecs } = registration;
+    for (const method of desc.methods) {
+      const path = methodPath(method);
+      const run = adaptMethod<C>({
+        method,
+        handler: (request, ctx) => handlers[method.localName]?.(request, ctx),
+        codec: codecs[method.localName],
+        interceptors,
+        slowReaders: this.#slowReaders,
+        begin: (grpc) => this.#begin(path, grpc, method.methodKind !== "unary"),
+        finish: (call) => this.#finish(call),
+        abandon: (grpc, call) => {
+          if (!resetStream(interceptedCall(grpc), false)) this.closeConnection(call.connectionId);
+        },
+      });
+      this.#grpc.addService({ [method.localName]: rawMethod(method) }, { [method.localName]: run });
+    }
+  }
+
+  #begin(path: string, grpc: GrpcCall, isStream: boolean): ActiveCall<C> | undefined {
+    const intercepted = interceptedCall(grpc);
+    if (intercepted !== undefined) this.#overdueRequests.arrived(intercepted);
+    const connection = this.#connections.get(grpc.getPeer());
+    if (connection === undefined) return undefined;
+    const call = new ActiveCall(path, isStream, grpc, connection, this.#callDeps);
+    connection.calls.add(call);
+    return call;
+  }
+
+  #finish(call: ActiveCall<C>): void {
+    call.end(CALL_OVER);
+    this.#connections.get(call.connectionId)?.calls.delete(call);
+  }
+
+  #forget(connection: Connection<C>): void {
+    this.#connections.delete(connection.id);
+    this.#overdueFirstCalls.arrived(connection);
+    connection.closeNow(unavailable("connection closed"));
+    connection.release();
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  #whenEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      const previous = this.#onEmpty;
+      this.#onEmpty = () => {
+        previous?.();
+        resolve();
+      };
+      if (this.#connections.size === 0) this.#onEmpty();
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await this.#clock.sleep(SWEEP_MS, signal);
+      this.#overdueFirstCalls.sweep();
+      this.#overdueRequests.sweep();
+      this.#slowReaders.sweep();
+    }
+  }
+}
