@@ -29,7 +29,6 @@ export class Csr {
   readonly #infoDer: Uint8Array;
   readonly #signatureAlgorithmDer: Uint8Array;
   readonly #signature: Uint8Array;
-  #publicKey: KeyObject | undefined;
 
   private constructor(der: Uint8Array) {
     const outer = new DerReader(der);
@@ -73,13 +72,12 @@ export class Csr {
   }
 
   /**
-   * The key that is to be certified, imported once.
+   * The key that is to be certified, imported at each call: issuing needs its bytes only.
    *
    * @throws {SpiffeError} "public_key_unsupported"
    */
   get publicKey(): KeyObject {
-    this.#publicKey ??= importPublicKey(this.spkiDer);
-    return this.#publicKey;
+    return importPublicKey(this.spkiDer);
   }
 
   /** What kind of key it is, without importing it. */
@@ -94,7 +92,10 @@ export class Csr {
    */
   verifySignature(): boolean {
     const algorithm = parseSignatureAlgorithm(this.#signatureAlgorithmDer);
-    return verifySignature(algorithm, this.publicKey, this.#infoDer, this.#signature);
+    if (verifySignature(algorithm, this.spkiDer, this.#infoDer, this.#signature)) return true;
+    // A key that cannot be imported deserves to be named as the reason.
+    importPublicKey(this.spkiDer);
+    return false;
   }
 
   #namesOf(wanted: GeneralName["kind"]): readonly string[] {

@@ -61,12 +61,15 @@ export function parsePublicKeyAlgorithm(spkiDer: Uint8Array): PublicKeyAlgorithm
  */
 export function importPublicKey(spkiDer: Uint8Array): KeyObject {
   try {
-    // Buffer.from over the same memory: no copy.
-    const key = Buffer.from(spkiDer.buffer, spkiDer.byteOffset, spkiDer.byteLength);
-    return createPublicKey({ key, format: "der", type: "spki" });
+    return createPublicKey({ key: asBuffer(spkiDer), format: "der", type: "spki" });
   } catch {
     throw new SpiffeError("public_key_unsupported", "public key is invalid or not supported");
   }
+}
+
+/** The same memory as a Buffer, for functions that take nothing else. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function parseRsaKey(key: Uint8Array): PublicKeyAlgorithm {
