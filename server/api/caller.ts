@@ -22,7 +22,7 @@ export interface LocalCaller {
 export interface AgentCaller {
   readonly kind: "agent";
   readonly id: string;
-  /** Serial number of the certificate: lower-case hexadecimal without leading zeros. */
+  /** As Certificate.serialNumberHex. */
   readonly serialNumber: string;
   readonly standing: AgentStanding;
   readonly address: string;

@@ -13,7 +13,7 @@ export type AgentStanding = "current" | "next" | "expired" | "superseded" | "unk
 /** What is on record about an attested agent, as far as its standing goes. */
 export interface AgentOnRecord {
   readonly banned: boolean;
-  /** Serial number of the certificate in use: lower-case hexadecimal without leading zeros. */
+  /** Serial number of the certificate in use, as Certificate.serialNumberHex. */
   readonly serialNumber: string;
   /** Serial number of a renewed certificate that was not used yet. */
   readonly nextSerialNumber?: string | undefined;

@@ -1,0 +1,87 @@
+import { isIP } from "node:net";
+import { formatDuration } from "../../runtime/config/duration.ts";
+import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import type { ServerConfig } from "./server-config.ts";
+
+/** Something that a single field's schema cannot see. */
+export interface ConfigProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/**
+ * The share of an authority's life that is left when the next one takes over as signer. A credential that should live longer
+ * than two thirds of an authority's life never gets it: the next authority is prepared at half of the life of the one before
+ * and takes over at five sixths, when a third of its own life has passed.
+ */
+const LONGEST_SHARE = 2 / 3;
+
+const MINUTE = 60_000;
+
+/** Checks relations between fields; answers all problems, not the first. */
+export function checkRelations(config: ServerConfig): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuse = (path: ConfigProblem["path"], message: string): void => {
+    problems.push({ path, message });
+  };
+  checkOperators(config, TrustDomain.parse(config.trustDomain), refuse);
+  checkLifetimes(config, refuse);
+  checkUsers(config, refuse);
+  for (const key of ["listen", "observability"] as const) {
+    if (isIP(config[key].address) === 0) refuse([key, "address"], "expected an IP address");
+  }
+  return problems;
+}
+
+type Refuse = (path: ConfigProblem["path"], message: string) => void;
+
+function checkOperators(config: ServerConfig, trustDomain: TrustDomain, refuse: Refuse): void {
+  const seen = new Set<string>();
+  for (const [index, { id }] of config.operators.entries()) {
+    const path = ["operators", index, "id"];
+    try {
+      const { path: idPath } = checkMember(SpiffeId.parse(id), trustDomain);
+      if (idPath === "" || idPath === "/spire" || idPath.startsWith("/spire/")) {
+        refuse(path, "expected an ID with a path that does not begin with /spire");
+      }
+    } catch (err) {
+      refuse(path, messageOf(err));
+    }
+    if (seen.has(id)) refuse(path, "expected each operator once");
+    seen.add(id);
+  }
+}
+
+function checkMember(id: SpiffeId, trustDomain: TrustDomain): SpiffeId {
+  if (!id.memberOf(trustDomain)) throw new Error(`expected an ID in trust domain ${trustDomain}`);
+  return id;
+}
+
+function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {
+  if (ca.authorityTtl < 30 * MINUTE) refuse(["ca", "authorityTtl"], "expected at least 30m");
+  const longestMinutes = Math.floor((ca.authorityTtl * LONGEST_SHARE) / MINUTE);
+  for (const key of ["x509SvidTtl", "jwtSvidTtl", "agentTtl"] as const) {
+    if (ca[key] > longestMinutes * MINUTE) {
+      refuse(
+        ["ca", key],
+        `expected at most ${formatDuration(longestMinutes * MINUTE)}, two thirds of ca.authorityTtl: no authority lasts longer`,
+      );
+    }
+  }
+  for (const key of ["x509SvidTtl", "agentTtl"] as const) {
+    if (ca[key] < MINUTE) refuse(["ca", key], "expected at least 1m");
+  }
+  if (ca.jwtSvidTtl < MINUTE / 6) refuse(["ca", "jwtSvidTtl"], "expected at least 10s");
+}
+
+function checkUsers({ adminSocket }: ServerConfig, refuse: Refuse): void {
+  const seen = new Set<number>();
+  for (const [index, { uid }] of (adminSocket.users ?? []).entries()) {
+    if (seen.has(uid)) refuse(["adminSocket", "users", index, "uid"], "expected each user once");
+    seen.add(uid);
+  }
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : "invalid";
+}

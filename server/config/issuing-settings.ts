@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { durationSchema } from "../../runtime/config/duration.ts";
+
+/** Kinds of keys that authorities may have. */
+export const KEY_TYPES = ["ec-p256", "ec-p384", "rsa-2048", "rsa-4096"] as const;
+
+/** One of {@link KEY_TYPES}. */
+export type KeyTypeSetting = (typeof KEY_TYPES)[number];
+
+/** Where private keys of authorities live. */
+export type KeyManagerSettings =
+  | { readonly type: "disk"; readonly directory?: string | undefined }
+  | { readonly type: "memory" };
+
+/** What is issued, for how long, and by which keys. */
+export interface CaSettings {
+  readonly keyType: KeyTypeSetting;
+  readonly jwtKeyType?: KeyTypeSetting | undefined;
+  readonly authorityTtl: number;
+  readonly x509SvidTtl: number;
+  readonly jwtSvidTtl: number;
+  readonly agentTtl: number;
+  readonly jwtIssuer?: string | undefined;
+  readonly witSvids: boolean;
+}
+
+/** See {@link KeyManagerSettings}. */
+export const keyManagerSchema: z.ZodPrefault<z.ZodType<KeyManagerSettings>> = z
+  .discriminatedUnion("type", [
+    z.strictObject({
+      type: z.literal("disk").describe("Keys in files that only the server's user can read."),
+      directory: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Folder of the key files. Without it: keys, in the data folder."),
+    }),
+    z.strictObject({
+      type: z
+        .literal("memory")
+        .describe("Keys are lost with the process; each start adds authorities."),
+    }),
+  ])
+  .prefault({ type: "disk" })
+  .describe("Where the private keys of authorities live.");
+
+/** See {@link CaSettings}. */
+export const caSchema: z.ZodPrefault<z.ZodType<CaSettings>> = z
+  .strictObject({
+    keyType: z.enum(KEY_TYPES).default("ec-p256").describe("Kind of key of new X.509 authorities."),
+    jwtKeyType: z
+      .enum(KEY_TYPES)
+      .optional()
+      .describe("Kind of key of new JWT authorities. Without it: the same as keyType."),
+    authorityTtl: durationSchema
+      .prefault("7d")
+      .describe("Life of an authority. The next one is prepared at half of it."),
+    x509SvidTtl: durationSchema
+      .prefault("1h")
+      .describe("Life of X509-SVIDs of entries that do not set their own."),
+    jwtSvidTtl: durationSchema
+      .prefault("5m")
+      .describe("Life of JWT-SVIDs of entries that do not set their own."),
+    agentTtl: durationSchema.prefault("24h").describe("Life of the SVIDs of agents."),
+    jwtIssuer: z
+      .url()
+      .optional()
+      .describe("Issuer claim of JWT-SVIDs, for consumers that verify by OIDC discovery."),
+    witSvids: z
+      .boolean()
+      .default(false)
+      .describe("Whether WIT-SVIDs are issued. The standard they follow is a draft."),
+  })
+  .prefault({})
+  .describe("What is issued, for how long, and by which kind of key.");

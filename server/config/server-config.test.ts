@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ConfigError, parseConfig } from "../../runtime/config/load.ts";
+import { type ServerConfig, serverConfigSchema } from "./server-config.ts";
+
+const parse = (text: string): ServerConfig =>
+  parseConfig(serverConfigSchema, `trustDomain: example.test\n${text}`, "server.yaml");
+
+const problemsOf = (text: string): readonly string[] => {
+  try {
+    parse(text);
+  } catch (err) {
+    assert.ok(err instanceof ConfigError);
+    return err.problems.map(({ path, message }) => `${path}: ${message}`);
+  }
+  return [];
+};
+
+describe("serverConfigSchema", () => {
+  it("needs a trust domain and nothing else", () => {
+    const config = parse("");
+    assert.equal(config.listen.port, 8081);
+    assert.equal(config.listen.tls.minVersion, "1.3");
+    assert.equal(config.adminSocket.mode, 0o660);
+    assert.equal(config.ca.authorityTtl, 7 * 86_400_000);
+    assert.equal(config.ca.x509SvidTtl, 3_600_000);
+    assert.equal(config.ca.jwtSvidTtl, 300_000);
+    assert.equal(config.agents.renewGrace, 86_400_000);
+    assert.deepEqual(config.nodeAttestors, { join_token: {} });
+    assert.equal(config.limits.maxMessageBytes, 4 * 1024 * 1024);
+  });
+
+  const refused: readonly { name: string; text: string; problem: string }[] = [
+    {
+      name: "a lifetime that no authority lasts for",
+      text: "ca: {authorityTtl: 3d, agentTtl: 3d}",
+      problem:
+        "ca.agentTtl: expected at most 2d, two thirds of ca.authorityTtl: no authority lasts longer",
+    },
+    {
+      name: "a name instead of an address",
+      text: "listen: {address: localhost}",
+      problem: "listen.address: expected an IP address",
+    },
+    {
+      name: "an operator of another trust domain",
+      text: "operators: [{id: 'spiffe://other.test/x', roles: [viewer]}]",
+      problem: "operators[0].id: expected an ID in trust domain example.test",
+    },
+    {
+      name: "an operator with a reserved ID",
+      text: "operators: [{id: 'spiffe://example.test/spire/agent/x', roles: [viewer]}]",
+      problem: "operators[0].id: expected an ID with a path that does not begin with /spire",
+    },
+    {
+      name: "a user that is named twice",
+      text: "adminSocket: {users: [{uid: 1, roles: [viewer]}, {uid: 1, roles: [all]}]}",
+      problem: "adminSocket.users[1].uid: expected each user once",
+    },
+    {
+      name: "x509pop without a CA",
+      text: "nodeAttestors: {x509pop: {}}",
+      problem:
+        "nodeAttestors.x509pop.caBundle: expected a file in path mode, and none in spiffe mode",
+    },
+    {
+      name: "an unknown key",
+      text: "listen: {adress: 127.0.0.1}",
+      problem: "listen.adress: unknown key",
+    },
+  ];
+  for (const { name, text, problem } of refused) {
+    it(`refuses ${name}`, () => assert.deepEqual(problemsOf(text), [problem]));
+  }
+});
