@@ -25,7 +25,7 @@ const refusal = (act: () => void): StatusError => {
 };
 
 describe("RateLimiter", () => {
-  it("lets a burst through and then says when to try again", () => {
+  it("lets a burst through and then says when to try again", async () => {
     const { clock, limiter } = open();
     for (let i = 0; i < 3; i++) limiter.take("a", "attest");
     const err = refusal(() => limiter.take("a", "attest"));
@@ -36,7 +36,7 @@ describe("RateLimiter", () => {
     assert.equal(detail?.typeUrl, "type.googleapis.com/google.rpc.RetryInfo");
     const { retryDelay } = fromBinary(RetryInfoSchema, detail?.value ?? new Uint8Array());
     assert.deepEqual([retryDelay?.seconds, retryDelay?.nanos], [0n, 500_000_000]);
-    clock.advance(500);
+    await clock.advance(500);
     limiter.take("a", "attest");
   });
 
@@ -61,11 +61,11 @@ describe("RateLimiter", () => {
     assert.equal(err.message, "a batch of 4 is larger than the limit for attest, 3 at once");
   });
 
-  it("applies new rates to buckets that are in use", () => {
+  it("applies new rates to buckets that are in use", async () => {
     const { clock, limiter } = open();
     limiter.take("a", "attest", 3);
     limiter.setRates(ratesSchema.parse({ attest: { perSecond: 1000, burst: 3 } }));
-    clock.advance(1);
+    await clock.advance(1);
     limiter.take("a", "attest");
   });
 
