@@ -13,6 +13,7 @@ import {
   Status,
   type StatusDetail,
   StatusError,
+  type StatusOptions,
 } from "../../runtime/errors/status-error.ts";
 import { RetryInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import {
@@ -44,8 +45,13 @@ export function decodeStatus(message: WireStatus | undefined): StatusError | und
 }
 
 /** PERMISSION_DENIED with the detail by which an agent knows whether to attest again or to stop. */
-export function agentDenied(reason: PermissionDeniedDetails_Reason, message: string): StatusError {
+export function agentDenied(
+  reason: PermissionDeniedDetails_Reason,
+  message: string,
+  options: Pick<StatusOptions, "reason"> = {},
+): StatusError {
   return permissionDenied(message, {
+    ...options,
     details: [encodeDetail(PermissionDeniedDetailsSchema, { reason })],
   });
 }

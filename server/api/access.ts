@@ -1,11 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import {
-  PermissionDeniedDetailsSchema,
-  PermissionDeniedDetails_Reason as Reason,
-} from "../../proto/gen/spire/api/types/status_pb.ts";
+import { agentDenied } from "../../proto/convert/status.ts";
+import { PermissionDeniedDetails_Reason as Reason } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
   permissionDenied,
-  type StatusDetail,
   type StatusError,
   unauthenticated,
 } from "../../runtime/errors/status-error.ts";
@@ -87,11 +83,10 @@ function deny(reason: AccessReason, message: string): AccessDecision {
 /** The refusal as the caller gets it, with the detail that agents act upon. */
 export function accessError(reason: AccessReason, message: string): StatusError {
   if (reason === "unauthenticated") return unauthenticated(message, { reason });
-  const detail = AGENT_REASONS[reason];
-  return permissionDenied(message, {
-    reason,
-    details: detail === undefined ? [] : [permissionDeniedDetail(detail)],
-  });
+  const agentReason = AGENT_REASONS[reason];
+  return agentReason === undefined
+    ? permissionDenied(message, { reason })
+    : agentDenied(agentReason, message, { reason });
 }
 
 const AGENT_REASONS: Partial<Record<AccessReason, Reason>> = {
@@ -101,11 +96,3 @@ const AGENT_REASONS: Partial<Record<AccessReason, Reason>> = {
   agent_banned: Reason.AGENT_BANNED,
   agent_must_reattest: Reason.AGENT_MUST_REATTEST,
 };
-
-function permissionDeniedDetail(reason: Reason): StatusDetail {
-  const details = create(PermissionDeniedDetailsSchema, { reason });
-  return {
-    typeUrl: `type.googleapis.com/${PermissionDeniedDetailsSchema.typeName}`,
-    value: toBinary(PermissionDeniedDetailsSchema, details),
-  };
-}

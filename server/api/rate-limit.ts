@@ -1,6 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { DurationSchema } from "@bufbuild/protobuf/wkt";
-import { RetryInfoSchema } from "../../proto/gen/google/rpc/error_details_pb.ts";
+import { rateLimited } from "../../proto/convert/status.ts";
 import { resourceExhausted, type StatusError } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { LimitClass, Rate, Rates } from "../config/limits.ts";
@@ -42,7 +40,7 @@ export class RateLimiter {
     const rate = this.#rates[limit];
     if (count > rate.burst) throw tooLarge(limit, rate, count);
     const bucket = this.#bucketOf(`${limit} ${callerKey}`, rate);
-    if (bucket.tokens < count) throw rateLimited(limit, rate, count - bucket.tokens);
+    if (bucket.tokens < count) throw exhausted(limit, rate, count - bucket.tokens);
     bucket.tokens -= count;
   }
 
@@ -79,26 +77,11 @@ function refill(bucket: Bucket, rate: Rate, nowMs: number): void {
   bucket.filledAtMs = nowMs;
 }
 
-function rateLimited(limit: LimitClass, rate: Rate, missing: number): StatusError {
+function exhausted(limit: LimitClass, rate: Rate, missing: number): StatusError {
   const waitMs = Math.ceil((missing / rate.perSecond) * 1000);
-  const seconds = Math.floor(waitMs / 1000);
-  const retryInfo = create(RetryInfoSchema, {
-    retryDelay: create(DurationSchema, {
-      seconds: BigInt(seconds),
-      nanos: (waitMs - seconds * 1000) * 1_000_000,
-    }),
-  });
-  return resourceExhausted(
+  return rateLimited(
     `rate limit for ${limit} reached (${rate.perSecond} a second), try again in ${waitMs} ms`,
-    {
-      reason: "rate_limited",
-      details: [
-        {
-          typeUrl: `type.googleapis.com/${RetryInfoSchema.typeName}`,
-          value: toBinary(RetryInfoSchema, retryInfo),
-        },
-      ],
-    },
+    waitMs,
   );
 }
 

@@ -1,7 +1,7 @@
-import type { Bundle, BundleSource } from "../bundle/bundle.ts";
+import type { BundleSource } from "../bundle/bundle.ts";
 import { SpiffeError } from "../error.ts";
 import type { Finding } from "../finding.ts";
-import type { SpiffeId, TrustDomain } from "../id/spiffe-id.ts";
+import type { SpiffeId } from "../id/spiffe-id.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import type { GeneralName } from "../x509/general-names.ts";
 import { checkNameConstraints } from "../x509/name-constraints.ts";
@@ -48,21 +48,46 @@ export function verifyX509Svid(
   bundles: BundleSource,
   now: Date,
 ): VerifiedX509Svid {
-  const [leaf, ...presented] = chain;
+  const [leaf] = chain;
   if (leaf === undefined) throw new SpiffeError("svid_empty", "peer presented no certificate");
-  if (chain.length > MAX_PRESENTED_CERTIFICATES) {
-    throw new SpiffeError("chain_too_long", "peer presented too many certificates");
-  }
   const id = checkX509SvidLeaf(leaf);
   const bundle = bundles.bundleFor(id.trustDomain);
   if (bundle === undefined) {
     throw new SpiffeError("bundle_not_found", `trust domain ${id.trustDomain} is not known`);
   }
-  checkCertificate(leaf, now);
-  const path = new PathSearch(bundle, presented, now).from(leaf);
+  const path = findPath(
+    chain,
+    bundle.x509Authorities,
+    now,
+    `certificate was signed by no authority of trust domain ${bundle.trustDomain}`,
+  );
   const [, ...signing] = path;
   const findings = [lintX509SvidLeaf(leaf), ...signing.map(lintSigningCertificate)].flat();
   return { id, path, findings };
+}
+
+/**
+ * Validates a path (RFC 5280 6) from a leaf that need not be an SVID, such as one from an existing PKI, to one of the given
+ * authorities. Checked is what {@link verifyX509Svid} checks, except for the rules of X509-SVID about the leaf.
+ *
+ * @param chain what the peer presented, leaf first
+ * @param untrusted what to say when no path is found
+ * @returns the path, from the leaf to the authority
+ * @throws {SpiffeError} the codes of {@link verifyX509Svid} without those of checkX509SvidLeaf
+ */
+export function findPath(
+  chain: readonly Certificate[],
+  authorities: readonly Certificate[],
+  now: Date,
+  untrusted = "certificate was signed by no trusted authority",
+): readonly Certificate[] {
+  const [leaf, ...presented] = chain;
+  if (leaf === undefined) throw new SpiffeError("svid_empty", "peer presented no certificate");
+  if (chain.length > MAX_PRESENTED_CERTIFICATES) {
+    throw new SpiffeError("chain_too_long", "peer presented too many certificates");
+  }
+  checkCertificate(leaf, now);
+  return new PathSearch(authorities, presented, now).from(leaf, untrusted);
 }
 
 /**
@@ -71,29 +96,21 @@ export function verifyX509Svid(
  */
 class PathSearch {
   readonly #authorities: readonly Certificate[];
-  readonly #trustDomain: TrustDomain;
   readonly #presented: readonly Certificate[];
   readonly #now: Date;
   #signatureChecks = 0;
   #obstacle: SpiffeError | undefined;
 
-  constructor(bundle: Bundle, presented: readonly Certificate[], now: Date) {
-    this.#authorities = bundle.x509Authorities;
-    this.#trustDomain = bundle.trustDomain;
+  constructor(authorities: readonly Certificate[], presented: readonly Certificate[], now: Date) {
+    this.#authorities = authorities;
     this.#presented = presented;
     this.#now = now;
   }
 
-  from(leaf: Certificate): readonly Certificate[] {
+  from(leaf: Certificate, untrusted: string): readonly Certificate[] {
     const path = this.#extend([leaf], leaf);
     if (path !== undefined) return path;
-    throw (
-      this.#obstacle ??
-      new SpiffeError(
-        "chain_untrusted",
-        `certificate was signed by no authority of trust domain ${this.#trustDomain}`,
-      )
-    );
+    throw this.#obstacle ?? new SpiffeError("chain_untrusted", untrusted);
   }
 
   #extend(path: readonly Certificate[], last: Certificate): readonly Certificate[] | undefined {
