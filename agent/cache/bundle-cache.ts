@@ -29,7 +29,7 @@ export class BundleCache {
     const bundle: CachedBundle = {
       trustDomain: wire.trustDomain,
       x509AuthoritiesDer: Buffer.concat(wire.x509Authorities.map((authority) => authority.asn1)),
-      wire,
+      wire: copyBytes(wire),
     };
     this.#byTrustDomain.set(wire.trustDomain, bundle);
     return bundle;
@@ -39,6 +39,16 @@ export class BundleCache {
   remove(trustDomain: string): boolean {
     return this.#byTrustDomain.delete(trustDomain);
   }
+}
+
+// Byte fields of a received message are views of its frame; kept as they are they would keep the whole frame alive.
+function copyBytes(wire: Bundle): Bundle {
+  return {
+    ...wire,
+    x509Authorities: wire.x509Authorities.map((a) => ({ ...a, asn1: a.asn1.slice() })),
+    jwtAuthorities: wire.jwtAuthorities.map((k) => ({ ...k, publicKey: k.publicKey.slice() })),
+    witAuthorities: wire.witAuthorities.map((k) => ({ ...k, publicKey: k.publicKey.slice() })),
+  };
 }
 
 /** Whether two bundles say the same. The sequence number alone does not tell: a restored server may repeat one. */

@@ -1,5 +1,6 @@
-import { Status, StatusError, unavailable } from "../../runtime/errors/status-error.ts";
+import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { untilAborted } from "../../runtime/until-aborted.ts";
 
 /** A JWT-SVID as the server signed it. The token is a secret. */
 export interface JwtSvid {
@@ -76,7 +77,7 @@ export class JwtSvidCache {
     if (held !== undefined && this.#isYoung(held)) return held;
     try {
       const timeoutMs = held === undefined ? ISSUE_TIMEOUT_MS : RENEW_TIMEOUT_MS;
-      return await abortable(this.#shared(key, request, timeoutMs), o.signal);
+      return await untilAborted(this.#shared(key, request, timeoutMs), o.signal);
     } catch (err) {
       const fallback = this.#usable(key);
       if (fallback === undefined || o.signal.aborted || !isTemporary(err)) throw err;
@@ -154,16 +155,6 @@ interface Fetch {
 function requestKey(request: JwtSvidRequest): string {
   const audience = [...new Set(request.audience)].sort();
   return JSON.stringify([request.entryId, request.instance, audience]);
-}
-
-/** Waits for a promise that goes on without us when `signal` aborts. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(unavailable("the call was given up"));
-    if (signal.aborted) return leave();
-    signal.addEventListener("abort", leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-  });
 }
 
 function isTemporary(err: unknown): boolean {

@@ -168,7 +168,10 @@ export class X509SvidCache {
   /** Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away. */
   complete(order: X509SvidOrder, record: X509SvidRecord): void {
     const slot = this.#settle(order);
-    if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) return this.#deps.onDue();
+    if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) {
+      this.#deps.onDue();
+      return;
+    }
     slot.attempts = 0;
     slot.retryAtMs = 0;
     this.#setRecord(slot, record);
@@ -182,8 +185,9 @@ export class X509SvidCache {
   fail(order: X509SvidOrder): void {
     const slot = this.#settle(order);
     if (slot === undefined) return;
-    if (slot.users === 0 && slot.record === undefined && slot.instance !== undefined) {
-      if (slot.instance !== SHARED_INSTANCE) return this.#drop(slot);
+    if (slot.users === 0 && slot.record === undefined && !isPrefetched(slot)) {
+      this.#drop(slot);
+      return;
     }
     const ceilingMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(slot.attempts, 20));
     slot.attempts += 1;
@@ -323,7 +327,9 @@ export class X509SvidCache {
   #giveSpareToWaiting(spare: Slot): void {
     for (const slot of this.#slots.get(spare.entry.id)?.values() ?? []) {
       if (slot.instance === undefined || slot.users === 0 || slot.record !== undefined) continue;
-      if (!slot.inFlight) return this.#takeSpare(slot);
+      if (slot.inFlight) continue;
+      this.#takeSpare(slot);
+      return;
     }
   }
 
@@ -351,9 +357,7 @@ export class X509SvidCache {
       if (slot.record === undefined || this.#isAlive(slot.record)) continue;
       slot.record = undefined;
       this.#deps.onChange(slot.entry.id);
-      if (slot.users === 0 && slot.instance !== undefined && slot.instance !== SHARED_INSTANCE) {
-        this.#drop(slot);
-      }
+      if (slot.users === 0 && !isPrefetched(slot)) this.#drop(slot);
     }
   }
 
@@ -368,6 +372,11 @@ export class X509SvidCache {
     this.#drop(victim);
     return true;
   }
+}
+
+// Whether the slot is there before anyone asks: the spare, or the one SVID of a shared entry.
+function isPrefetched(slot: Slot): boolean {
+  return slot.instance === undefined || slot.instance === SHARED_INSTANCE;
 }
 
 // Idle instances go before spares, the longest idle first.
