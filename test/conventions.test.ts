@@ -19,7 +19,7 @@ function assertNowhere(
 }
 
 suite("conventions", () => {
-  test("the wall clock is read only by Clock and the log", () => {
+  test("the wall clock is read only by Clock, the log and gRPC", () => {
     assertNowhere(/\bDate\.now\(|\bnew Date\(\)/, product, [
       "runtime/time/clock.ts",
       "runtime/log.ts",
@@ -35,7 +35,14 @@ suite("conventions", () => {
   });
 
   test("only an entry point ends the process", () => {
-    assertNowhere(/\bprocess\.exit\(/, product, ["runtime/process/"]);
+    assertNowhere(/\bprocess\.exit\(/, product, [
+      "runtime/process/",
+      "assay.ts",
+      "server/main.ts",
+      "agent/main.ts",
+      "deploy/local/start.ts",
+      "deploy/local/demo.ts",
+    ]);
   });
 
   test("no test is left out or singled out", () => {

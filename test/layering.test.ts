@@ -63,9 +63,9 @@ const homes = {
   "reflect-metadata": ["server/ca/", "deploy/local/"],
   jose: ["spiffe/jwt/"],
   commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts"],
-  zod: ["runtime/config/", "server/config/", "agent/config/"],
+  zod: ["runtime/config/", "server/config/", "agent/config/", "server/node-attestation/"],
   "prom-client": ["runtime/metrics"],
-  yaml: ["runtime/config/", "runtime/cli/", "server/cli/", "agent/cli/"],
+  yaml: ["runtime/config/", "runtime/cli/", "deploy/local/", "server/cli/", "agent/cli/"],
   "@grpc/grpc-js": ["runtime/rpc/", "spiffe/"],
 } as const satisfies Record<string, readonly string[]>;
 

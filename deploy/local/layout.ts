@@ -20,6 +20,8 @@ export interface Layout {
   readonly nodeCertificate: string;
   readonly nodeKey: string;
   readonly nodeCa: string;
+  /** What the agent trusts before it has attested. */
+  readonly trustBundle: string;
 }
 
 /** The longest path of a Unix socket on Linux is 107 bytes, on macOS 103. */
@@ -42,6 +44,7 @@ export function layoutOf(home: string): Layout {
     nodeCertificate: join(home, "node", "certificate.pem"),
     nodeKey: join(home, "node", "key.pem"),
     nodeCa: join(home, "node", "ca.pem"),
+    trustBundle: join(home, "node", "bundle.pem"),
   };
 }
 

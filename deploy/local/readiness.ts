@@ -32,8 +32,11 @@ export async function untilReady<T>(
     await clock.sleep(pauseMs, signal);
   }
   signal.throwIfAborted();
-  const why = child.running ? `was not ready within ${timeoutMs / 1000} s` : "ended";
-  throw new Error(`the ${child.name} ${why}; ${await lastWords(child)}`, { cause });
+  // What the probe met says nothing once the process has ended.
+  const [why, options] = child.running
+    ? [`was not ready within ${timeoutMs / 1000} s`, { cause }]
+    : ["ended"];
+  throw new Error(`the ${child.name} ${why}; ${await lastWords(child)}`, options);
 }
 
 /** The last lines of a process's log, and where the rest is. */

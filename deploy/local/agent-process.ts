@@ -1,0 +1,43 @@
+import { assayCommand } from "./assay-command.ts";
+import { Child } from "./child.ts";
+import { untilReady, type Waiting } from "./readiness.ts";
+import type { ProcessOptions } from "./server-process.ts";
+import { writeSettings } from "./settings.ts";
+import { fetchIds } from "./workload-call.ts";
+
+/** An agent as a process of its own. */
+export class AgentProcess implements AsyncDisposable {
+  readonly child: Child;
+  readonly workloadSocket: string;
+  readonly #waiting: Waiting;
+
+  private constructor(child: Child, workloadSocket: string, waiting: Waiting) {
+    this.child = child;
+    this.workloadSocket = workloadSocket;
+    this.#waiting = waiting;
+  }
+
+  /** Resolves when the agent answers workloads. @throws {Error} with its last words if it does not come to that */
+  static async start(options: ProcessOptions): Promise<AgentProcess> {
+    const { layout, settings, ...waiting } = options;
+    await writeSettings(layout.agentConfig, settings);
+    const child = await Child.start({
+      name: "agent",
+      file: process.execPath,
+      args: [assayCommand, "agent", "run", "--config", layout.agentConfig],
+      logPath: layout.agentLog,
+    });
+    const agent = new AgentProcess(child, layout.workloadSocket, waiting);
+    try {
+      await untilReady(child, () => fetchIds(layout.workloadSocket, waiting.signal), waiting);
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      throw error;
+    }
+    return agent;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.child.stop(this.#waiting.clock);
+  }
+}

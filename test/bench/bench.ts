@@ -1,0 +1,21 @@
+import type { AgentProcess } from "../../deploy/local/agent-process.ts";
+import type { LocalMachine } from "../../deploy/local/local-machine.ts";
+import type { ServerProcess } from "../../deploy/local/server-process.ts";
+import type { BareAgentOptions } from "../support/bare-agent.ts";
+
+/** What every benchmark gets: a fresh server, an agent on demand, and how much to do. */
+export interface Bench {
+  readonly machine: LocalMachine;
+  readonly server: ServerProcess;
+  /** The agent, started at the first call. */
+  agent(): Promise<AgentProcess>;
+  /** How long one load lasts. */
+  readonly seconds: number;
+  /** How many times, of whatever is counted; the benchmark's own default when not given. */
+  readonly count: number | undefined;
+  readonly signal: AbortSignal;
+  /** For agents that consist of a connection only. */
+  readonly fleet: BareAgentOptions;
+  pause(ms: number): Promise<void>;
+  print(line: string): void;
+}

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { requires } from "../support/requires.ts";
+import { formatLoad, runLoad } from "./load.ts";
+
+if (requires("linux")) {
+  suite("runLoad", () => {
+    test("adds up what calls got done and counts those that failed", async () => {
+      const result = await runLoad({
+        pid: process.pid,
+        concurrency: 2,
+        seconds: 0.05,
+        call: async (worker) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          if (worker === 1) throw new Error("refused");
+          return 50;
+        },
+      });
+      assert.equal(result.done, result.latencies.count * 50);
+      assert.ok(result.done > 0 && result.failed > 0);
+      assert.match(
+        formatLoad("x", result),
+        /^x: \d+\/s, .* failed \d+ \(Error: refused\), memory \d+/,
+      );
+    });
+  });
+}

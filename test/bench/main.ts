@@ -1,0 +1,91 @@
+// `npm run bench -- NAME...`: measures over the public API, with real TLS and processes, and prints figures; it judges nothing.
+// Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted).
+
+import { parseArgs } from "node:util";
+import { LocalMachine } from "../../deploy/local/local-machine.ts";
+import { describeError } from "../../runtime/errors/describe.ts";
+import { listenForShutdown } from "../../runtime/process/signals.ts";
+import { systemClock } from "../../runtime/time/clock.ts";
+import { TempDir } from "../support/temp-dir.ts";
+import type { Bench } from "./bench.ts";
+import { benchEntries } from "./entries.ts";
+import { benchFirstAnswer } from "./first-answer.ts";
+import { benchIssue } from "./issue.ts";
+import { benchJwt } from "./jwt.ts";
+import { describeMachine } from "./machine.ts";
+import { benchMemory } from "./memory.ts";
+import { benchPush } from "./push.ts";
+
+const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
+  ["issue", benchIssue],
+  ["jwt", benchJwt],
+  ["push", benchPush],
+  ["first-answer", benchFirstAnswer],
+  ["entries", benchEntries],
+  ["memory", benchMemory],
+]);
+
+const trustDomain = "bench.test";
+const unlimited = { perSecond: 1_000_000, burst: 10_000_000 };
+/** A measurement is one caller, which the limits of one caller would end. */
+const rates = Object.fromEntries(
+  ["attest", "renew", "status", "sync", "sign_x509", "sign_jwt", "mint", "read", "write"].map(
+    (kind) => [kind, unlimited],
+  ),
+);
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { seconds: { type: "string", default: "6" }, count: { type: "string" } },
+  });
+  const names = positionals.length === 0 ? [...benchmarks.keys()] : positionals;
+  const unknown = names.find((name) => !benchmarks.has(name));
+  if (unknown !== undefined) {
+    throw new Error(`unknown benchmark ${unknown}, one of: ${[...benchmarks.keys()].join(", ")}`);
+  }
+  const seconds = Number(values.seconds);
+  const count = values.count === undefined ? undefined : Number(values.count);
+  print(describeMachine());
+  for (const name of names) await runOne(name, { seconds, count, signal });
+}
+
+/** Each benchmark has processes and state of its own. */
+async function runOne(
+  name: string,
+  options: Pick<Bench, "seconds" | "count" | "signal">,
+): Promise<void> {
+  const { signal } = options;
+  await using dir = await TempDir.open();
+  const limits = { rates };
+  const machine = await LocalMachine.prepare({
+    home: dir.path,
+    trustDomain,
+    clock: systemClock,
+    signal,
+    server: { limits },
+  });
+  await using _ = machine;
+  const server = await machine.startServer();
+  await benchmarks.get(name)?.({
+    ...options,
+    machine,
+    server,
+    agent: () => machine.startAgent(),
+    fleet: { admin: server, address: `127.0.0.1:${machine.port}`, trustDomain, signal },
+    pause: (ms) => systemClock.sleep(ms, signal),
+    print,
+  });
+}
+
+using shutdown = listenForShutdown({ graceMs: 20_000, forceExit: (code) => process.exit(code) });
+try {
+  await main(shutdown.signal);
+} catch (error) {
+  process.stderr.write(`bench: ${describeError(error)}\n`);
+  process.exitCode = 1;
+}
