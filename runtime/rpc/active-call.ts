@@ -1,6 +1,7 @@
 import { type Deadline, Metadata } from "@grpc/grpc-js";
 import { Status, StatusError } from "../errors/status-error.ts";
 import type { Logger } from "../log.ts";
+import { systemClock } from "../time/clock.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Connection } from "./connection.ts";
 
@@ -75,8 +76,9 @@ export class ActiveCall<C> implements CallContext<C> {
   }
 
   get deadlineMs(): number | undefined {
+    // An instant of the machine's clock, which is what grpc-js counts by.
     const deadline = Number(this.#grpc.getDeadline());
-    return Number.isFinite(deadline) ? deadline - Date.now() : undefined;
+    return Number.isFinite(deadline) ? deadline - systemClock.now().getTime() : undefined;
   }
 
   get signal(): AbortSignal {

@@ -8,6 +8,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { internal, Status, StatusError } from "../errors/status-error.ts";
+import { systemClock } from "../time/clock.ts";
 import { untilAborted } from "../until-aborted.ts";
 import type { StreamOptions, UnaryOptions } from "./client.ts";
 import { asBuffer, asBytes, methodPath, protobufCodec } from "./definition.ts";
@@ -188,8 +189,9 @@ function toMetadata({ metadata }: StreamOptions): Metadata {
   return result;
 }
 
+// The machine's clock, because grpc-js counts by it, and from an instant.
 function toGrpcOptions({ timeoutMs }: StreamOptions): GrpcOptions {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+  return timeoutMs === undefined ? {} : { deadline: systemClock.now().getTime() + timeoutMs };
 }
 
 function toStatusError(err: ServiceError, signal: AbortSignal): StatusError {
