@@ -1,10 +1,12 @@
 import type { Duplex } from "node:stream";
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerInterceptingCall,
   type ServerInterceptingCallInterface,
   type ServerOptions,
+  setLogVerbosity,
 } from "@grpc/grpc-js";
 import { Status, StatusError, unavailable } from "../errors/status-error.ts";
 import { Ids } from "../ids.ts";
@@ -65,6 +67,8 @@ export class RpcServer<C> implements AsyncDisposable {
   }
 
   private constructor(o: RpcServerOptions<C>) {
+    // Else grpc-js writes metadata that callers send to standard error.
+    setLogVerbosity(logVerbosity.NONE);
     const limits = { ...DEFAULT_RPC_LIMITS, ...o.limits };
     const ids = new Ids(o.random);
     this.#callerOf = o.callerOf;
@@ -110,6 +114,11 @@ export class RpcServer<C> implements AsyncDisposable {
   /** How many connections are open. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** How many calls are being served. */
+  get callCount(): number {
+    return this.#connections.values().reduce((sum, { calls }) => sum + calls.size, 0);
   }
 
   /**
