@@ -23,6 +23,8 @@ suite("conventions", () => {
     assertNowhere(/\bDate\.now\(|\bnew Date\(\)/, product, [
       "runtime/time/clock.ts",
       "runtime/log.ts",
+      // Deadlines of gRPC calls are instants of the wall clock.
+      "runtime/rpc/",
     ]);
   });
 
