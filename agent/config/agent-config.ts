@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { durationSchema } from "../../runtime/config/duration.ts";
+import { loadConfig } from "../../runtime/config/load.ts";
+import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import { checkRelations } from "./checks.ts";
+import {
+  type NodeAttestorSettings,
+  nodeAttestorSchema,
+  type TrustBundleSettings,
+  trustBundleSchema,
+} from "./node-settings.ts";
+import {
+  type LimitSettings,
+  type LogSettings,
+  limitsSchema,
+  logSchema,
+  type ObservabilitySettings,
+  type OfflineSettings,
+  observabilitySchema,
+  offlineSchema,
+  type SocketSettings,
+  type StateSettings,
+  socketSchema,
+  stateSchema,
+} from "./serving-settings.ts";
+
+/** The whole configuration of an agent, as decoded from its file: defaults filled in, durations in milliseconds. */
+export interface AgentConfig {
+  readonly trustDomain: string;
+  readonly servers: readonly string[];
+  readonly trustBundle: TrustBundleSettings;
+  readonly nodeAttestor: NodeAttestorSettings;
+  readonly state: StateSettings;
+  readonly workloadSocket: SocketSettings;
+  readonly adminSocket: SocketSettings;
+  readonly svidKeyType: "ec-p256" | "ec-p384" | "rsa-2048";
+  /** Milliseconds. */
+  readonly waitForIdentity: number;
+  readonly offline: OfflineSettings;
+  readonly limits: LimitSettings;
+  readonly observability: ObservabilitySettings;
+  readonly log: LogSettings;
+}
+
+const SERVER_ADDRESS = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):[1-9]\d{0,4}$/;
+
+/** Decodes {@link AgentConfig}, and describes each key for the reference. */
+export const agentConfigSchema: z.ZodType<AgentConfig> = z
+  .strictObject({
+    trustDomain: z
+      .string()
+      .superRefine((name, context) => {
+        try {
+          TrustDomain.parse(name);
+        } catch (err) {
+          context.addIssue(err instanceof Error ? err.message : "invalid");
+        }
+      })
+      .describe("Name of the trust domain, such as example.org."),
+    servers: z
+      .array(z.string().regex(SERVER_ADDRESS, 'expected "host:port"'))
+      .min(1)
+      .describe("Servers of the trust domain. The agent begins at any one and fails over."),
+    trustBundle: trustBundleSchema,
+    nodeAttestor: nodeAttestorSchema,
+    state: stateSchema,
+    workloadSocket: socketSchema("/run/assay/agent/api.sock", 0o777).describe(
+      "Where workloads connect (SPIFFE_ENDPOINT_SOCKET).",
+    ),
+    adminSocket: socketSchema("/run/assay/agent/admin.sock", 0o600).describe(
+      "Where the administrator of this machine asks the agent.",
+    ),
+    svidKeyType: z
+      .enum(["ec-p256", "ec-p384", "rsa-2048"])
+      .default("ec-p256")
+      .describe("Key type of workloads' X509-SVIDs."),
+    waitForIdentity: durationSchema
+      .prefault("800ms")
+      .describe("How long a new workload is held while its identity may be on its way."),
+    offline: offlineSchema,
+    limits: limitsSchema,
+    observability: observabilitySchema,
+    log: logSchema,
+  })
+  .check((context) => {
+    for (const { path, message } of checkRelations(context.value)) {
+      context.issues.push({ code: "custom", input: context.value, path: [...path], message });
+    }
+  });
+
+/** Reads the configuration of an agent. @throws {ConfigError} with all problems at once */
+export function loadAgentConfig(path: string): Promise<AgentConfig> {
+  return loadConfig(agentConfigSchema, path);
+}

@@ -1,0 +1,35 @@
+/** A problem between fields. */
+export interface RelationProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** What of the configuration the relations are about. */
+interface Related {
+  readonly workloadSocket: { readonly path: string };
+  readonly adminSocket: { readonly path: string };
+  readonly state: { readonly path: string };
+  readonly waitForIdentity: number;
+}
+
+/** A longer wait would run into the deadlines of ordinary clients. */
+const MAX_WAIT_FOR_IDENTITY_MS = 10_000;
+
+/** Checks what single fields cannot tell. */
+export function checkRelations(config: Related): readonly RelationProblem[] {
+  const problems: RelationProblem[] = [];
+  const { workloadSocket, adminSocket, state, waitForIdentity } = config;
+  if (workloadSocket.path === adminSocket.path) {
+    problems.push({
+      path: ["adminSocket", "path"],
+      message: "expected another path than workloadSocket.path",
+    });
+  }
+  if (state.path === workloadSocket.path || state.path === adminSocket.path) {
+    problems.push({ path: ["state", "path"], message: "expected another path than a socket's" });
+  }
+  if (waitForIdentity > MAX_WAIT_FOR_IDENTITY_MS) {
+    problems.push({ path: ["waitForIdentity"], message: "expected at most 10s" });
+  }
+  return problems;
+}
