@@ -37,7 +37,7 @@ export function layoutOf(home: string): Layout {
     serverLog: join(home, "server.log"),
     adminSocket: join(sockets, "admin.sock"),
     agentConfig: join(home, "agent.yaml"),
-    agentState: join(home, "agent"),
+    agentState: join(home, "agent.state"),
     agentLog: join(home, "agent.log"),
     agentAdminSocket: join(sockets, "agent-admin.sock"),
     workloadSocket: join(sockets, "workload.sock"),

@@ -30,11 +30,13 @@ export function agentSettings(layout: Layout, { trustDomain, port }: LocalSettin
   return {
     trustDomain,
     servers: [`127.0.0.1:${port}`],
-    stateDir: layout.agentState,
-    trustBundle: { file: layout.trustBundle },
+    trustBundle: { path: layout.trustBundle },
     nodeAttestor: { x509pop: { certificate: layout.nodeCertificate, key: layout.nodeKey } },
+    // A toy may keep its keys on disk; a node keeps them in memory.
+    state: { path: layout.agentState, insecureDisk: true },
     workloadSocket: { path: layout.workloadSocket },
     adminSocket: { path: layout.agentAdminSocket },
+    observability: { enabled: false },
     log: { format: "text" },
   };
 }
