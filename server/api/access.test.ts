@@ -37,6 +37,7 @@ const anonymous: Caller = { kind: "anonymous", address: "127.0.0.1" };
 
 const ATTEST = policy("/spire.api.server.agent.v1.Agent/AttestAgent");
 const RENEW = policy("/spire.api.server.agent.v1.Agent/RenewAgent");
+const POST_STATUS = policy("/spire.api.server.agent.v1.Agent/PostStatus");
 const GET_BUNDLE = policy("/spire.api.server.bundle.v1.Bundle/GetBundle");
 const CREATE_ENTRY = policy("/spire.api.server.entry.v1.Entry/BatchCreateEntry");
 const DOWNSTREAM_CA = policy("/spire.api.server.svid.v1.SVID/NewDownstreamX509CA");
@@ -70,10 +71,19 @@ describe("decideAccess", () => {
     ["banned", "agent_banned"],
   ];
   for (const [standing, expected] of standings) {
-    it(`answers a renewing agent that is ${standing} with ${expected}`, () => {
-      assert.equal(reasonOf(agent(standing), RENEW), expected);
+    it(`answers an agent that is ${standing} with ${expected}`, () => {
+      assert.equal(reasonOf(agent(standing), POST_STATUS), expected);
     });
   }
+
+  it("lets an agent whose SVID has run out renew, and nothing else", () => {
+    for (const [method, row] of METHOD_POLICIES) {
+      if (row.allow.includes("anyone")) continue;
+      const isAllowed = decideAccess(agent("expired"), row).allowed;
+      assert.equal(isAllowed, row === RENEW, method);
+    }
+    assert.equal(reasonOf(agent("banned"), RENEW), "agent_banned");
+  });
 
   it("keeps agents away from administration", () => {
     assert.equal(reasonOf(agent("current"), CREATE_ENTRY), "not_for_agents");
@@ -98,7 +108,7 @@ describe("decideAccess", () => {
       reasonOf({ ...identity, downstreamEntryId: "e1" }, DOWNSTREAM_CA),
       "by downstream",
     );
-    assert.equal(reasonOf(identity, DOWNSTREAM_CA), "agents_only");
+    assert.equal(reasonOf(identity, DOWNSTREAM_CA), "downstream_only");
   });
 
   it("keeps minting to the minter", () => {

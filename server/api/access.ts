@@ -5,6 +5,7 @@ import {
   type StatusError,
   unauthenticated,
 } from "../../runtime/errors/status-error.ts";
+import { ROLES } from "../config/roles.ts";
 import type { AgentStanding } from "../node-attestation/agent-standing.ts";
 import { type Caller, nameOfCaller } from "./caller.ts";
 import type { Allowed, MethodPolicy } from "./methods.ts";
@@ -23,6 +24,7 @@ export type AccessReason =
   | "agent_must_reattest"
   | "no_role"
   | "agents_only"
+  | "downstream_only"
   | "not_for_agents"
   | "unauthenticated";
 
@@ -41,7 +43,7 @@ export function decideAccess(caller: Caller, policy: MethodPolicy): AccessDecisi
       if (!policy.allow.includes("agent")) {
         return deny("not_for_agents", "agents may not call this method");
       }
-      return decideByStanding(caller.standing);
+      return decideByStanding(caller.standing, policy);
     case "anonymous":
       return deny("unauthenticated", "this method needs a client certificate");
   }
@@ -54,18 +56,24 @@ function decideByRoles(
 ): AccessDecision {
   const by = policy.allow.find((allowed) => roles.has(allowed));
   if (by !== undefined) return { allowed: true, by };
-  const wanted = policy.allow.filter((allowed) => allowed !== "agent" && allowed !== "downstream");
-  return wanted.length === 0
-    ? deny("agents_only", `only ${policy.allow.join(" or ")} callers may call this method`)
-    : deny("no_role", `${whoHas} none of the roles ${wanted.join(", ")}`);
+  const wanted = policy.allow.filter((allowed) => isRole(allowed));
+  if (wanted.length > 0) return deny("no_role", `${whoHas} none of the roles ${wanted.join(", ")}`);
+  return policy.allow.includes("downstream")
+    ? deny("downstream_only", "only nested servers may call this method")
+    : deny("agents_only", "only agents may call this method");
 }
 
-function decideByStanding(standing: AgentStanding): AccessDecision {
+function isRole(allowed: Allowed): boolean {
+  return ROLES.some((role) => role === allowed);
+}
+
+function decideByStanding(standing: AgentStanding, policy: MethodPolicy): AccessDecision {
   switch (standing) {
     case "current":
     case "next":
       return { allowed: true, by: "agent" };
     case "expired":
+      if (policy.allow.includes("lapsed_agent")) return { allowed: true, by: "lapsed_agent" };
       return deny("agent_expired", "agent SVID has expired");
     case "unknown":
       return deny("agent_not_attested", "agent is not attested");

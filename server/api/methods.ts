@@ -1,4 +1,5 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService, MessageShape } from "@bufbuild/protobuf";
+import type { AuditAction, AuditItem } from "../../proto/audit/v1/record.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { AgentSync } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
@@ -10,51 +11,83 @@ import { LocalAuthority } from "../../proto/gen/spire/api/server/localauthority/
 import { Logger } from "../../proto/gen/spire/api/server/logger/v1/logger_pb.ts";
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import { TrustDomain } from "../../proto/gen/spire/api/server/trustdomain/v1/trustdomain_pb.ts";
+import type { Entry as WireEntry } from "../../proto/gen/spire/api/types/entry_pb.ts";
+import type { SPIFFEID } from "../../proto/gen/spire/api/types/spiffeid_pb.ts";
 import type { LimitClass } from "../config/limits.ts";
 import { ROLES, type Role } from "../config/roles.ts";
 
-/** Who may call: anyone at all, an agent in good standing, a nested server, or whoever has the role. */
-export type Allowed = "anyone" | "agent" | "downstream" | Role;
+/** Who may call: anyone at all, an agent in good standing or one whose SVID has run out, a nested server, or whoever has the role. */
+export type Allowed = "anyone" | "agent" | "lapsed_agent" | "downstream" | Role;
+
+/** How each call of a method, granted or refused, is recorded. Issuing is recorded where it is signed. */
+export interface AuditRule<Request = never> {
+  readonly action: AuditAction;
+  /** What the call is about, when that is one thing. */
+  readonly resource?: (request: Request) => string;
+  /** What the call is about, when it is a batch: one element each. */
+  readonly items?: (request: Request) => readonly AuditItem[];
+}
 
 /** What holds for every call of one method. */
-export interface MethodPolicy {
+export interface MethodPolicy<Request = never> {
   readonly allow: readonly Allowed[];
   /** The bucket that a call is counted in. */
   readonly limit: LimitClass;
-  /** Whether each call, granted or refused, makes an audit record of its own. Issuing is recorded where it is signed. */
-  readonly audited: boolean;
+  /** How much a call takes out of the bucket; 1 unless given. */
+  readonly cost?: (request: Request) => number;
+  /** Present for methods that change something. */
+  readonly audit?: AuditRule<Request>;
 }
 
 /** One row per method of a service; a method without a row does not compile. */
-type Rows<S extends DescService> = { readonly [M in keyof S["method"]]: MethodPolicy };
+type Rows<S extends DescService> = {
+  readonly [M in keyof S["method"]]: MethodPolicy<RequestOf<S["method"][M]>>;
+};
+
+type RequestOf<M extends DescMethod> = MessageShape<M["input"]>;
 
 const READERS = ROLES;
 
-const read = (...allow: readonly Allowed[]): MethodPolicy => ({
+const read = (...allow: readonly Allowed[]): MethodPolicy<unknown> => ({
   allow: allow.length === 0 ? READERS : allow,
   limit: "read",
-  audited: false,
 });
-const change = (...allow: readonly Allowed[]): MethodPolicy => ({
-  allow,
-  limit: "write",
-  audited: true,
-});
-const by = (limit: LimitClass, ...allow: readonly Allowed[]): MethodPolicy => ({
+const change = <Request>(
+  audit: AuditRule<Request>,
+  ...allow: readonly Allowed[]
+): MethodPolicy<Request> => ({ allow, limit: "write", audit });
+const by = (limit: LimitClass, ...allow: readonly Allowed[]): MethodPolicy<unknown> => ({
   allow,
   limit,
-  audited: false,
 });
+
+const idText = (id: SPIFFEID | undefined): string =>
+  id === undefined ? "" : `spiffe://${id.trustDomain}${id.path}`;
+const about = (resources: readonly string[]): readonly AuditItem[] =>
+  resources.map((resource) => ({ resource }));
+const entryNames = (entries: readonly (WireEntry | undefined)[]): readonly AuditItem[] =>
+  about(entries.map((entry) => entry?.id || idText(entry?.spiffeId)));
 
 const agent: Rows<typeof Agent> = {
   countAgents: read(),
   listAgents: read(),
   getAgent: read(),
-  deleteAgent: change("operator", "revoker"),
-  banAgent: change("operator", "revoker"),
-  createJoinToken: change("operator"),
+  deleteAgent: change(
+    { action: "agent.evict", resource: ({ id }) => idText(id) },
+    "operator",
+    "revoker",
+  ),
+  banAgent: change(
+    { action: "agent.ban", resource: ({ id }) => idText(id) },
+    "operator",
+    "revoker",
+  ),
+  createJoinToken: change(
+    { action: "join_token.create", resource: ({ agentId }) => idText(agentId) },
+    "operator",
+  ),
   attestAgent: by("attest", "anyone"),
-  renewAgent: by("renew", "agent"),
+  renewAgent: by("renew", "agent", "lapsed_agent"),
   postStatus: by("status", "agent"),
 };
 
@@ -62,9 +95,15 @@ const entry: Rows<typeof Entry> = {
   countEntries: read(),
   listEntries: read(),
   getEntry: read(),
-  batchCreateEntry: change("registrar"),
-  batchUpdateEntry: change("registrar"),
-  batchDeleteEntry: change("registrar"),
+  batchCreateEntry: change(
+    { action: "entry.create", items: ({ entries }) => entryNames(entries) },
+    "registrar",
+  ),
+  batchUpdateEntry: change(
+    { action: "entry.update", items: ({ entries }) => entryNames(entries) },
+    "registrar",
+  ),
+  batchDeleteEntry: change({ action: "entry.delete", items: ({ ids }) => about(ids) }, "registrar"),
   getAuthorizedEntries: by("sync", "agent"),
   syncAuthorizedEntries: by("sync", "agent"),
 };
@@ -73,59 +112,150 @@ const svid: Rows<typeof SVID> = {
   mintX509SVID: by("mint", "minter"),
   mintJWTSVID: by("mint", "minter"),
   mintWITSVID: by("mint", "minter"),
-  batchNewX509SVID: by("sign_x509", "agent"),
+  batchNewX509SVID: { ...by("sign_x509", "agent"), cost: ({ params }) => params.length },
   newJWTSVID: by("sign_jwt", "agent"),
-  batchNewWITSVID: by("sign_jwt", "agent"),
+  batchNewWITSVID: { ...by("sign_jwt", "agent"), cost: ({ params }) => params.length },
   newDownstreamX509CA: by("sign_x509", "downstream"),
 };
 
 const bundle: Rows<typeof Bundle> = {
   countBundles: read(),
   getBundle: read("anyone"),
-  appendBundle: change("key-admin"),
-  publishJWTAuthority: change("downstream"),
-  publishWITAuthority: change("downstream"),
+  appendBundle: change({ action: "bundle.append" }, "key-admin"),
+  publishJWTAuthority: change({ action: "bundle.publish_jwt_authority" }, "downstream"),
+  publishWITAuthority: change({ action: "bundle.publish_wit_authority" }, "downstream"),
   listFederatedBundles: read(),
   getFederatedBundle: read("agent", ...READERS),
-  batchCreateFederatedBundle: change("operator"),
-  batchUpdateFederatedBundle: change("operator"),
-  batchSetFederatedBundle: change("operator"),
-  batchDeleteFederatedBundle: change("operator"),
+  batchCreateFederatedBundle: change(
+    {
+      action: "federated_bundle.create",
+      items: ({ bundle }) => about(bundle.map(({ trustDomain }) => trustDomain)),
+    },
+    "operator",
+  ),
+  batchUpdateFederatedBundle: change(
+    {
+      action: "federated_bundle.update",
+      items: ({ bundle }) => about(bundle.map(({ trustDomain }) => trustDomain)),
+    },
+    "operator",
+  ),
+  batchSetFederatedBundle: change(
+    {
+      action: "federated_bundle.set",
+      items: ({ bundle }) => about(bundle.map(({ trustDomain }) => trustDomain)),
+    },
+    "operator",
+  ),
+  batchDeleteFederatedBundle: change(
+    { action: "federated_bundle.delete", items: ({ trustDomains }) => about(trustDomains) },
+    "operator",
+  ),
 };
 
 const trustDomain: Rows<typeof TrustDomain> = {
   listFederationRelationships: read(),
   getFederationRelationship: read(),
-  batchCreateFederationRelationship: change("operator"),
-  batchUpdateFederationRelationship: change("operator"),
-  batchDeleteFederationRelationship: change("operator"),
-  refreshBundle: change("operator"),
+  batchCreateFederationRelationship: change(
+    {
+      action: "federation.create",
+      items: ({ federationRelationships }) =>
+        about(federationRelationships.map(({ trustDomain }) => trustDomain)),
+    },
+    "operator",
+  ),
+  batchUpdateFederationRelationship: change(
+    {
+      action: "federation.update",
+      items: ({ federationRelationships }) =>
+        about(federationRelationships.map(({ trustDomain }) => trustDomain)),
+    },
+    "operator",
+  ),
+  batchDeleteFederationRelationship: change(
+    { action: "federation.delete", items: ({ trustDomains }) => about(trustDomains) },
+    "operator",
+  ),
+  refreshBundle: change(
+    { action: "bundle.refresh", resource: ({ trustDomain }) => trustDomain },
+    "operator",
+  ),
 };
 
 const localAuthority: Rows<typeof LocalAuthority> = {
   getX509AuthorityState: read(),
-  prepareX509Authority: change("key-admin"),
-  activateX509Authority: change("key-admin"),
-  taintX509Authority: change("key-admin", "revoker"),
-  revokeX509Authority: change("key-admin", "revoker"),
-  taintX509UpstreamAuthority: change("key-admin", "revoker"),
-  revokeX509UpstreamAuthority: change("key-admin", "revoker"),
+  prepareX509Authority: change(
+    { action: "authority.prepare", resource: () => "x509" },
+    "key-admin",
+  ),
+  activateX509Authority: change(
+    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+  ),
+  taintX509Authority: change(
+    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
+  revokeX509Authority: change(
+    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
+  taintX509UpstreamAuthority: change(
+    {
+      action: "upstream_authority.taint",
+      resource: ({ subjectKeyId }) => subjectKeyId,
+    },
+    "key-admin",
+    "revoker",
+  ),
+  revokeX509UpstreamAuthority: change(
+    {
+      action: "upstream_authority.revoke",
+      resource: ({ subjectKeyId }) => subjectKeyId,
+    },
+    "key-admin",
+    "revoker",
+  ),
   getJWTAuthorityState: read(),
-  prepareJWTAuthority: change("key-admin"),
-  activateJWTAuthority: change("key-admin"),
-  taintJWTAuthority: change("key-admin", "revoker"),
-  revokeJWTAuthority: change("key-admin", "revoker"),
+  prepareJWTAuthority: change({ action: "authority.prepare", resource: () => "jwt" }, "key-admin"),
+  activateJWTAuthority: change(
+    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+  ),
+  taintJWTAuthority: change(
+    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
+  revokeJWTAuthority: change(
+    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
   getWITAuthorityState: read(),
-  prepareWITAuthority: change("key-admin"),
-  activateWITAuthority: change("key-admin"),
-  taintWITAuthority: change("key-admin", "revoker"),
-  revokeWITAuthority: change("key-admin", "revoker"),
+  prepareWITAuthority: change({ action: "authority.prepare", resource: () => "wit" }, "key-admin"),
+  activateWITAuthority: change(
+    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+  ),
+  taintWITAuthority: change(
+    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
+  revokeWITAuthority: change(
+    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
+    "key-admin",
+    "revoker",
+  ),
 };
 
 const logger: Rows<typeof Logger> = {
   getLogger: read(),
-  setLogLevel: change("operator"),
-  resetLogLevel: change("operator"),
+  setLogLevel: change({ action: "log.set_level" }, "operator"),
+  resetLogLevel: change({ action: "log.reset_level" }, "operator"),
 };
 
 const debug: Rows<typeof Debug> = {
@@ -139,15 +269,27 @@ const health: Rows<typeof Health> = {
 };
 
 const admin: Rows<typeof Admin> = {
-  batchCreateEntry: change("registrar"),
-  batchUpdateEntry: change("registrar"),
-  batchDeleteEntry: change("registrar"),
+  batchCreateEntry: change(
+    {
+      action: "entry.create",
+      items: ({ entries }) => entryNames(entries.map(({ entry }) => entry)),
+    },
+    "registrar",
+  ),
+  batchUpdateEntry: change(
+    {
+      action: "entry.update",
+      items: ({ entries }) => entryNames(entries.map(({ entry }) => entry)),
+    },
+    "registrar",
+  ),
+  batchDeleteEntry: change({ action: "entry.delete", items: ({ ids }) => about(ids) }, "registrar"),
   listEntries: read(),
   watchRollout: read(),
   explain: read(),
   checkAccess: read(),
-  backup: change("operator"),
-  reload: change("operator"),
+  backup: change({ action: "store.backup", resource: ({ path }) => path }, "operator"),
+  reload: change({ action: "server.reload" }, "operator"),
   listAudit: read("auditor"),
   verifyAudit: read("auditor"),
 };
@@ -180,3 +322,10 @@ export const METHOD_POLICIES: ReadonlyMap<string, MethodPolicy> = new Map(
     }),
   ),
 );
+
+/** Finds the policy of a method by its full name. */
+export type PolicyOf = (method: string) => MethodPolicy;
+
+/** Nobody may call a method that has no row; there is none among the services that the compiler checked. */
+export const policyOf: PolicyOf = (method) =>
+  METHOD_POLICIES.get(method) ?? { allow: [], limit: "read" };
