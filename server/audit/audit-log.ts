@@ -1,5 +1,7 @@
 import type { AuditDecision, AuditDraft, AuditItem } from "../../proto/audit/v1/record.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
+import type { Checkpoint } from "../../runtime/journal/checkpoint.ts";
+import type { JournalState } from "../../runtime/journal/journal.ts";
 
 /**
  * The server's record of what it did. Whatever uses an authority key or changes trust states its intent first and waits until
@@ -17,9 +19,9 @@ export interface AuditLog {
   /** Records something that needed no intent: a refusal, an attestation, a read of the audit. Rides in the next group. */
   event(draft: AuditDraft): void;
   /** The newest signed checkpoint, for others to witness; undefined until the first one. */
-  readonly head: ReadFeed<AuditHead | undefined>;
+  readonly head: ReadFeed<Checkpoint | undefined>;
   /** Whether records can be written now. While they cannot, issuing is to stop. */
-  readonly state: ReadFeed<AuditState>;
+  readonly state: ReadFeed<JournalState>;
 }
 
 /** A durable intent. */
@@ -33,20 +35,3 @@ export interface AuditOutcome {
   readonly reasonCode?: string;
   readonly batch?: readonly AuditItem[];
 }
-
-/** Up to where a chain reached at a time, signed by its writer. */
-export interface AuditHead {
-  readonly writer: string;
-  readonly seq: number;
-  /** SHA-256 of the line `seq`. */
-  readonly hash: Uint8Array;
-  readonly time: Date;
-  readonly keyId: string;
-  /** Over {@link checkpointBytes} of the rest. */
-  readonly signature: Uint8Array;
-}
-
-/** See {@link AuditLog.state}. */
-export type AuditState =
-  | { readonly writable: true }
-  | { readonly writable: false; readonly since: Date; readonly cause: string };

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { appendFile, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { describe, it } from "node:test";
+import { FakeClock } from "../../test/fakes/fake-clock.ts";
+import { TempDir } from "../../test/support/temp-dir.ts";
+import { Journal, type JournalOptions, JournalUnwritableError } from "./journal.ts";
+import { readFields } from "./line.ts";
+import { type OpenSegmentFile, openSegmentFile } from "./segment.ts";
+import { readJournal, verifyJournal } from "./verify.ts";
+
+const body = (fields: object): string => JSON.stringify(fields);
+
+function open(dir: TempDir, options: Partial<JournalOptions> = {}): Promise<Journal> {
+  return Journal.open({ directory: dir.join("journal"), clock: new FakeClock(), ...options });
+}
+
+async function read(dir: TempDir): Promise<unknown[]> {
+  const lines = await Array.fromAsync(readJournal(dir.join("journal")));
+  return lines.map((line) => {
+    const { seq, prev, ...fields } = readFields(line) ?? {};
+    return fields;
+  });
+}
+
+async function findings(dir: TempDir): Promise<readonly string[]> {
+  return (await verifyJournal(dir.join("journal"))).findings.map(({ message }) => message);
+}
+
+describe("Journal", () => {
+  it("keeps lines in the order given, waited for or not", async () => {
+    await using dir = await TempDir.open();
+    await using journal = await open(dir);
+    journal.enqueue(body({ n: 1 }));
+    const second = journal.append(body({ n: 2 }));
+    journal.enqueue(body({ n: 3 }));
+    assert.equal((await second).seq, 2);
+    await journal.flush();
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+    assert.equal(journal.head.seq, 3);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("writes in one step whatever gathered during the step before", async () => {
+    await using dir = await TempDir.open();
+    const writes: number[] = [];
+    const openFile: OpenSegmentFile = async (path) => {
+      const file = await openSegmentFile(path);
+      const write = file.write.bind(file);
+      file.write = (bytes, offset) => {
+        writes.push(Buffer.from(bytes).toString().split("\n").length - 1);
+        return write(bytes, offset);
+      };
+      return file;
+    };
+    await using journal = await open(dir, { openFile });
+    const first = journal.append(body({ n: 1 }));
+    await Promise.resolve();
+    await Promise.resolve();
+    const others = Array.from({ length: 500 }, (_, n) => journal.append(body({ n })));
+    await Promise.all([first, ...others]);
+    assert.deepEqual(writes, [1, 500]);
+  });
+
+  it("goes on where it ended, over several segments", async () => {
+    await using dir = await TempDir.open();
+    for (let run = 0; run < 3; run++) {
+      await using journal = await open(dir, { maxSegmentBytes: 300 });
+      for (let n = 0; n < 4; n++) await journal.append(body({ run, n }));
+    }
+    const result = await verifyJournal(dir.join("journal"));
+    assert.deepEqual(result.findings, []);
+    assert.equal(result.lines, 12);
+    assert.equal(result.end.seq, 12);
+    assert.ok((await readdir(dir.join("journal"))).length > 2);
+  });
+
+  it("reads from a line on without looking at older segments", async () => {
+    await using dir = await TempDir.open();
+    await using journal = await open(dir, { maxSegmentBytes: 300 });
+    for (let n = 1; n <= 12; n++) await journal.append(body({ n }));
+    const lines = await Array.fromAsync(readJournal(dir.join("journal"), 8));
+    assert.deepEqual(
+      lines.map(({ seq }) => seq),
+      [8, 9, 10, 11, 12],
+    );
+  });
+
+  it("keeps files to its own user", async () => {
+    await using dir = await TempDir.open();
+    await using journal = await open(dir);
+    await journal.append(body({ n: 1 }));
+    const [name = ""] = await readdir(dir.join("journal"));
+    assert.equal((await stat(dir.join("journal"))).mode & 0o777, 0o700);
+    assert.equal((await stat(dir.join("journal", name))).mode & 0o777, 0o600);
+  });
+
+  it("puts a line that was cut off aside and says so", async () => {
+    await using dir = await TempDir.open();
+    {
+      await using journal = await open(dir);
+      await journal.append(body({ n: 1 }));
+      await journal.append(body({ n: 2 }));
+    }
+    const [name = ""] = await readdir(dir.join("journal"));
+    const path = dir.join("journal", name);
+    await truncate(path, (await stat(path)).size - 5);
+    await using journal = await open(dir);
+    assert.ok(journal.cut !== undefined && journal.cut.bytes > 50);
+    assert.match(await readFile(journal.cut.path, "utf8"), /^\{"seq":2,/);
+    await journal.append(body({ n: 3 }));
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 3 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  const tails: readonly { readonly name: string; readonly bytes: string | Uint8Array }[] = [
+    { name: "zeros after a power cut", bytes: new Uint8Array(4096) },
+    { name: "a line that does not follow", bytes: `{"seq":9,"prev":"${"0".repeat(64)}","n":9}\n` },
+    { name: "text", bytes: "what is this\n" },
+    { name: "a line without a prefix", bytes: '{"n":2}\n' },
+  ];
+  for (const { name, bytes } of tails) {
+    it(`goes on before ${name}`, async () => {
+      await using dir = await TempDir.open();
+      {
+        await using journal = await open(dir);
+        await journal.append(body({ n: 1 }));
+      }
+      const [file = ""] = await readdir(dir.join("journal"));
+      await appendFile(dir.join("journal", file), bytes);
+      await using journal = await open(dir);
+      assert.equal(journal.cut?.bytes, bytes.length);
+      await journal.append(body({ n: 2 }));
+      assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }]);
+      assert.deepEqual(await findings(dir), []);
+    });
+  }
+
+  it("goes on from an empty segment that a crash left at a rotation", async () => {
+    await using dir = await TempDir.open();
+    {
+      await using journal = await open(dir);
+      await journal.append(body({ n: 1 }));
+    }
+    await writeFile(dir.join("journal", "0000000000000002.jsonl"), "");
+    await using journal = await open(dir);
+    assert.equal((await journal.append(body({ n: 2 }))).seq, 2);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("removes whole segments up to a line, never the one it writes to", async () => {
+    await using dir = await TempDir.open();
+    await using journal = await open(dir, { maxSegmentBytes: 300 });
+    for (let n = 1; n <= 12; n++) await journal.append(body({ n }));
+    const before = (await readdir(dir.join("journal"))).length;
+    const gone = await journal.removeThrough(7);
+    assert.ok(gone.length >= 1 && gone.length < before);
+    const { findings, start } = await verifyJournal(dir.join("journal"));
+    assert.deepEqual(findings, []);
+    assert.ok(start.seq > 0 && start.seq <= 7);
+    await journal.removeThrough(10_000);
+    assert.equal((await readdir(dir.join("journal"))).length, 1);
+    await journal.append(body({ n: 13 }));
+  });
+});
+
+describe("Journal on a full disk", () => {
+  interface Disk {
+    full: boolean;
+  }
+
+  function openOn(disk: Disk): OpenSegmentFile {
+    return async (path) => {
+      const file = await openSegmentFile(path);
+      const write = file.write.bind(file);
+      file.write = async (bytes, offset) => {
+        if (!disk.full) return write(bytes, offset);
+        // As a real one does: a part of it may have arrived.
+        await write(bytes.subarray(0, 10), offset);
+        throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      };
+      return file;
+    };
+  }
+
+  /** Lets the journal try again until it can write. */
+  async function recovery(journal: Journal, clock: FakeClock): Promise<void> {
+    for await (const { writable } of journal.state.subscribe(AbortSignal.timeout(5000))) {
+      if (writable) return;
+      await clock.whenSleeping();
+      await clock.advance(1000);
+    }
+    assert.fail("did not recover");
+  }
+
+  it("refuses who waits, holds the rest, and recovers when there is room", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock("2026-03-01T12:00:00Z");
+    const disk: Disk = { full: false };
+    await using journal = await open(dir, {
+      clock,
+      openFile: openOn(disk),
+      recoveredBody: ({ since, refused, dropped }) => body({ since, refused, dropped }),
+    });
+    await journal.append(body({ n: 1 }));
+    disk.full = true;
+    journal.enqueue(body({ n: 2 }));
+    await assert.rejects(journal.append(body({ n: 3 })), (err) => {
+      assert.ok(err instanceof JournalUnwritableError);
+      assert.match(err.message, /no space left/);
+      return true;
+    });
+    assert.equal(journal.state.value.writable, false);
+    await assert.rejects(journal.append(body({ n: 4 })), JournalUnwritableError);
+    journal.enqueue(body({ n: 5 }));
+
+    await clock.whenSleeping();
+    await clock.advance(1000);
+    await clock.whenSleeping();
+    assert.equal(journal.state.value.writable, false);
+    disk.full = false;
+    await recovery(journal, clock);
+    await journal.append(body({ n: 6 }));
+    const outage = { since: "2026-03-01T12:00:00.000Z", refused: 2, dropped: 0 };
+    assert.deepEqual(await read(dir), [{ n: 1 }, outage, { n: 2 }, { n: 5 }, { n: 6 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("holds no more lines than it was told, and counts the others", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock();
+    const disk: Disk = { full: true };
+    await using journal = await open(dir, {
+      clock,
+      maxHeld: 3,
+      openFile: openOn(disk),
+      recoveredBody: ({ dropped }) => body({ dropped }),
+    });
+    for (let n = 1; n <= 5; n++) journal.enqueue(body({ n }));
+    await clock.whenSleeping();
+    journal.enqueue(body({ n: 6 }));
+    disk.full = false;
+    await recovery(journal, clock);
+    assert.deepEqual(await read(dir), [{ dropped: 3 }, { n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
+  it("can be closed while the disk is full", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock();
+    const journal = await open(dir, { clock, openFile: openOn({ full: true }) });
+    journal.enqueue(body({ n: 1 }));
+    await clock.whenSleeping();
+    await journal[Symbol.asyncDispose]();
+    await journal[Symbol.asyncDispose]();
+    await assert.rejects(journal.append(body({ n: 2 })), JournalUnwritableError);
+  });
+});

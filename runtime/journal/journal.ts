@@ -1,0 +1,265 @@
+import { mkdir, rm } from "node:fs/promises";
+import { describeError } from "../errors/describe.ts";
+import { Feed, type ReadFeed } from "../feed.ts";
+import { syncDirectory } from "../files/replace-file.ts";
+import type { Clock } from "../time/clock.ts";
+import { type JournalPosition, renderLine } from "./line.ts";
+import { type CutTail, type Recovery, recoverJournal } from "./recover.ts";
+import {
+  listSegments,
+  type OpenSegmentFile,
+  openSegmentFile,
+  type SegmentFile,
+  segmentAt,
+} from "./segment.ts";
+
+// A journal is a file of JSON lines, each of which names its place and the hash of the line before it. So a line can be neither
+// changed nor taken out of the middle unseen; that none is missing at the end, only a witness of a later head can tell.
+
+/** What a journal needs. */
+export interface JournalOptions {
+  /** Created with mode 0700 if it is missing. One journal and one process to a folder. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** A segment that has reached this length is followed by a new one. */
+  readonly maxSegmentBytes?: number;
+  /** Most lines that wait for a disk that cannot be written to. */
+  readonly maxHeld?: number;
+  /** The line that is written first when writing works again. */
+  readonly recoveredBody?: (outage: JournalOutage) => string;
+  readonly openFile?: OpenSegmentFile;
+}
+
+/** Whether lines can be written. */
+export type JournalState =
+  | { readonly writable: true }
+  | { readonly writable: false; readonly since: Date; readonly cause: string };
+
+/** What happened while nothing could be written. */
+export interface JournalOutage {
+  readonly since: Date;
+  readonly cause: string;
+  /** Lines that were waited for and refused. */
+  readonly refused: number;
+  /** Lines that nobody waited for and that found no room to wait. */
+  readonly dropped: number;
+}
+
+/** The journal cannot be written to at present. */
+export class JournalUnwritableError extends Error {
+  override readonly name = "JournalUnwritableError";
+}
+
+interface Waiting {
+  readonly body: string;
+  readonly written?: (position: JournalPosition) => void;
+  readonly refused?: (err: Error) => void;
+}
+
+const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
+const DEFAULT_HELD = 100_000;
+const MAX_GROUP_LINES = 2000;
+const RETRY_MS = 1000;
+
+/**
+ * The one writer of a journal. Lines are written in the order in which they were given. Whatever gathers while one write is on its
+ * way to the disk is the next write; there is no timer, so a single line waits for nothing but the disk.
+ *
+ * When the disk does not take a write, nothing of it remains: lines that are waited for are refused, the others are held, and the
+ * journal tries again every second.
+ */
+export class Journal implements AsyncDisposable {
+  /** What an earlier crash left half-written, if anything. */
+  readonly cut: CutTail | undefined;
+
+  readonly #options: JournalOptions;
+  readonly #state = new Feed<JournalState>({ writable: true });
+  readonly #closed = new AbortController();
+  #file: SegmentFile;
+  #fileBytes: number;
+  #head: JournalPosition;
+  #queue: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  readonly #flushing: (() => void)[] = [];
+  #outage: { since: Date; cause: string; refused: number; dropped: number } | undefined;
+
+  private constructor(options: JournalOptions, recovery: Recovery, file: SegmentFile) {
+    this.#options = options;
+    this.#file = file;
+    this.#fileBytes = recovery.segmentBytes;
+    this.#head = recovery.head;
+    this.cut = recovery.cut;
+  }
+
+  static async open(options: JournalOptions): Promise<Journal> {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    const recovery = await recoverJournal(options.directory);
+    const file = await (options.openFile ?? openSegmentFile)(recovery.segment.path);
+    await syncDirectory(options.directory);
+    return new Journal(options, recovery, file);
+  }
+
+  /** The last durable line. */
+  get head(): JournalPosition {
+    return this.#head;
+  }
+
+  get state(): ReadFeed<JournalState> {
+    return this.#state;
+  }
+
+  /**
+   * Adds a line; resolves when it is durable.
+   *
+   * @param body a JSON object without the fields "seq" and "prev", of at least one field
+   * @throws {JournalUnwritableError} and then the line is not in the journal
+   */
+  append(body: string): Promise<JournalPosition> {
+    if (this.#outage !== undefined) {
+      this.#outage.refused += 1;
+      return Promise.reject(new JournalUnwritableError(this.#outage.cause));
+    }
+    if (this.#closed.signal.aborted) {
+      return Promise.reject(new JournalUnwritableError("the journal is closed"));
+    }
+    return new Promise((written, refused) => this.#add({ body, written, refused }));
+  }
+
+  /** Adds a line that nobody waits for. While nothing can be written it is held, as far as there is room. */
+  enqueue(body: string): void {
+    if (this.#outage !== undefined && this.#queue.length >= this.#maxHeld) {
+      this.#outage.dropped += 1;
+      return;
+    }
+    this.#add({ body });
+  }
+
+  /** Resolves when every line given so far has been written or refused. Held lines are not waited for. */
+  flush(): Promise<void> {
+    if (this.#writing === undefined || this.#outage !== undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#flushing.push(resolve));
+  }
+
+  /** Removes every segment whose lines are all at or before `seq`, except the one that is written to. */
+  async removeThrough(seq: number): Promise<readonly string[]> {
+    const { directory } = this.#options;
+    const segments = await listSegments(directory);
+    const gone = segments.filter((_, index) => {
+      const next = segments[index + 1];
+      return next !== undefined && next.firstSeq <= seq + 1;
+    });
+    for (const { path } of gone) await rm(path);
+    if (gone.length > 0) await syncDirectory(directory);
+    return gone.map(({ path }) => path);
+  }
+
+  /** Writes what is waiting, then closes. Lines held by a disk that still cannot be written to are lost. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+    this.#closed.abort();
+    await this.#writing;
+    await this.#file[Symbol.asyncDispose]();
+  }
+
+  get #maxHeld(): number {
+    return this.#options.maxHeld ?? DEFAULT_HELD;
+  }
+
+  #add(waiting: Waiting): void {
+    this.#queue.push(waiting);
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+      this.#endFlushes();
+    });
+  }
+
+  async #write(): Promise<void> {
+    // What the same turn of the event loop adds after this belongs to the first group.
+    await Promise.resolve();
+    while (this.#queue.length > 0 || this.#outage !== undefined) {
+      const group = this.#queue.splice(0, MAX_GROUP_LINES);
+      try {
+        await this.#writeGroup(group);
+      } catch (err) {
+        this.#fail(group, err);
+        await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
+        if (this.#closed.signal.aborted) return;
+      }
+    }
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const outage = this.#outage;
+    const { recoveredBody } = this.#options;
+    // A write that failed may have left a part of itself.
+    if (outage !== undefined) await this.#file.truncate(this.#fileBytes);
+    await this.#rotate();
+
+    const bodies = group.map(({ body }) => body);
+    if (outage !== undefined && recoveredBody !== undefined) bodies.unshift(recoveredBody(outage));
+    const { positions, bytes } = renderGroup(this.#head, bodies);
+    if (bytes.length > 0) await this.#file.write(bytes, this.#fileBytes);
+
+    this.#fileBytes += bytes.length;
+    this.#head = positions.at(-1) ?? this.#head;
+    const own = positions.slice(positions.length - group.length);
+    for (const [index, position] of own.entries()) group[index]?.written?.(position);
+    if (outage === undefined) return;
+    this.#outage = undefined;
+    this.#state.set({ writable: true });
+  }
+
+  async #rotate(): Promise<void> {
+    const { directory, maxSegmentBytes, openFile } = this.#options;
+    if (this.#fileBytes < (maxSegmentBytes ?? DEFAULT_SEGMENT_BYTES)) return;
+    const next = segmentAt(directory, this.#head.seq + 1);
+    const file = await (openFile ?? openSegmentFile)(next.path);
+    try {
+      await syncDirectory(directory);
+      await this.#file[Symbol.asyncDispose]();
+    } catch (err) {
+      await file[Symbol.asyncDispose]();
+      throw err;
+    }
+    this.#file = file;
+    this.#fileBytes = 0;
+  }
+
+  #fail(group: readonly Waiting[], err: unknown): void {
+    const cause = describeError(err);
+    this.#outage ??= { since: this.#options.clock.now(), cause, refused: 0, dropped: 0 };
+    this.#state.set({ writable: false, since: this.#outage.since, cause });
+    const held: Waiting[] = [];
+    for (const waiting of [...group, ...this.#queue]) {
+      if (waiting.refused === undefined) {
+        held.push(waiting);
+      } else {
+        waiting.refused(new JournalUnwritableError(cause, { cause: err }));
+        this.#outage.refused += 1;
+      }
+    }
+    this.#outage.dropped += Math.max(0, held.length - this.#maxHeld);
+    this.#queue = held.slice(0, this.#maxHeld);
+    this.#endFlushes();
+  }
+
+  #endFlushes(): void {
+    for (const resolve of this.#flushing.splice(0)) resolve();
+  }
+}
+
+function renderGroup(
+  head: JournalPosition,
+  bodies: readonly string[],
+): { readonly positions: readonly JournalPosition[]; readonly bytes: Uint8Array } {
+  const positions: JournalPosition[] = [];
+  let previous = head;
+  let text = "";
+  for (const body of bodies) {
+    const line = renderLine(previous, body);
+    previous = { seq: line.seq, hash: line.hash };
+    positions.push(previous);
+    text += `${line.text}\n`;
+  }
+  return { positions, bytes: Buffer.from(text, "utf8") };
+}
