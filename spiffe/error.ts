@@ -75,7 +75,11 @@ export type SpiffeErrorCode =
   | "bundle_map_malformed"
   // Workload Endpoint
   | "endpoint_address"
-  | "endpoint_not_configured";
+  | "endpoint_not_configured"
+  // Workload API
+  | "workload_message"
+  | "identity_withdrawn"
+  | "source_closed";
 
 /**
  * Data from outside is not what the standards ask for. Wrong use by the programmer is a `TypeError` instead.

@@ -8,11 +8,11 @@ import { openChannel } from "../../runtime/rpc/channel.ts";
 import type { Client } from "../../runtime/rpc/client.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
+import { VerifiedTlsCredentials } from "../../spiffe/tls/verified-channel-credentials.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import type { AgentIdentity } from "../identity/agent-identity.ts";
 import type { IdentityHolder } from "../identity/identity-holder.ts";
 import type { TrustStore } from "../identity/trust-store.ts";
-import { VerifiedTlsCredentials } from "./channel-credentials.ts";
 import { Link } from "./link.ts";
 import { SERVER_PATH, verifyServer } from "./verify-server.ts";
 
@@ -108,8 +108,10 @@ export class ServerConnection implements Disposable {
     const server = this.#deps.servers[this.#next];
     if (server === undefined) throw new TypeError("connection: no server is configured");
     const { trust, clock } = this.#deps;
-    const credentials = new VerifiedTlsCredentials(secureContext(identity), (chain) =>
-      verifyServer(chain, trust, this.#serverId, clock.now()),
+    const context = secureContext(identity);
+    const credentials = new VerifiedTlsCredentials(
+      () => context,
+      (chain) => verifyServer(chain, trust, this.#serverId, clock.now()),
     );
     return new Link(server, openChannel({ target: `dns:${server}`, credentials }), clock);
   }

@@ -1,12 +1,10 @@
 import type { Socket } from "node:net";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
+import { peerChain } from "./peer-chain.ts";
 
 /** A server that has not finished its handshake after this long is given up. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-
-/** No trust domain needs a longer one, and each certificate costs a signature check. */
-const MAX_CHAIN_LENGTH = 10;
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 
@@ -15,11 +13,14 @@ type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
  * sees the peer's chain (leaf first, DER) after each handshake and before the first byte of HTTP/2, and throws to refuse it.
  */
 export class VerifiedTlsCredentials extends ChannelCredentials {
-  readonly #context: SecureContext;
+  readonly #context: () => SecureContext;
   readonly #verify: (chainDer: readonly Uint8Array[]) => void;
 
-  /** @param context with our certificate, if any; made with `ca: []`, so that no root certificates are loaded */
-  constructor(context: SecureContext, verify: (chainDer: readonly Uint8Array[]) => void) {
+  /**
+   * @param context asked for at each connection; with our certificate, if any, and made with `ca: []`, so that no root
+   *   certificates are loaded
+   */
+  constructor(context: () => SecureContext, verify: (chainDer: readonly Uint8Array[]) => void) {
     super();
     this.#context = context;
     this.#verify = verify;
@@ -46,7 +47,7 @@ export class VerifiedTlsCredentials extends ChannelCredentials {
     return new Promise((resolve, reject) => {
       const tls = connect({
         socket,
-        secureContext: this.#context,
+        secureContext: this.#context(),
         ALPNProtocols: ["h2"],
         // The chain is verified below, against the bundle of the trust domain instead of a root store.
         rejectUnauthorized: false,
@@ -72,18 +73,4 @@ export class VerifiedTlsCredentials extends ChannelCredentials {
       });
     });
   }
-}
-
-/** The certificates that the peer sent, leaf first, DER. */
-function peerChain(tls: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate = tls.getPeerX509Certificate();
-  while (certificate !== undefined && chain.length < MAX_CHAIN_LENGTH) {
-    // A self-signed certificate is its own issuer.
-    const last = chain.at(-1);
-    if (last !== undefined && certificate.raw.equals(last)) break;
-    chain.push(new Uint8Array(certificate.raw));
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
 }
