@@ -1,0 +1,25 @@
+/**
+ * The client library for workloads: identities from the Workload API, kept fresh, and TLS between them. Everything of the
+ * standards library is here too.
+ */
+export * from "./index.ts";
+export {
+  connectTls,
+  type MutualTls,
+  SpiffeHttpsAgent,
+  type UndiciCallback,
+  type UndiciTarget,
+  undiciConnector,
+} from "./tls/client.ts";
+export { createGrpcListener, grpcChannelCredentials } from "./tls/grpc.ts";
+export { type PeerPolicy, peerIdOf, verifyPeer } from "./tls/peer-id.ts";
+export {
+  createHttpsServer,
+  createTlsServer,
+  type MutualTlsServer,
+  type WatchedX509SvidSource,
+} from "./tls/server.ts";
+export { WorkloadBundleSource } from "./workloadapi/bundle-source.ts";
+export { JwtSource, type JwtSvidRequest } from "./workloadapi/jwt-source.ts";
+export type { SourceOptions } from "./workloadapi/source-options.ts";
+export { X509Source, type X509SourceOptions } from "./workloadapi/x509-source.ts";
