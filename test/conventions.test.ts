@@ -33,7 +33,7 @@ suite("conventions", () => {
   });
 
   test("timers are set only in runtime", () => {
-    assertNowhere(/\bset(Timeout|Interval)\(/, product, ["runtime/"]);
+    assertNowhere(/(?<![.\w])set(Timeout|Interval)\(/, product, ["runtime/"]);
   });
 
   test("only an entry point ends the process", () => {

@@ -66,7 +66,7 @@ const homes = {
   zod: ["runtime/config/", "server/config/", "agent/config/", "server/node-attestation/"],
   "prom-client": ["runtime/metrics"],
   yaml: ["runtime/config/", "runtime/cli/", "deploy/local/", "server/cli/", "agent/cli/"],
-  "@grpc/grpc-js": ["runtime/rpc/", "spiffe/"],
+  "@grpc/grpc-js": ["runtime/rpc/", "spiffe/", "agent/connection/"],
 } as const satisfies Record<string, readonly string[]>;
 
 const product = (await readSources()).filter(({ path }) => !isTestCode(path));
