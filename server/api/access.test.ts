@@ -23,6 +23,7 @@ const agent = (standing: AgentStanding): AgentCaller => ({
   kind: "agent",
   id: "spiffe://example.test/spire/agent/x509pop/aa",
   serialNumber: "aa",
+  publicKeyHash: "00",
   standing,
   address: "127.0.0.1",
 });

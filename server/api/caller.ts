@@ -24,6 +24,8 @@ export interface AgentCaller {
   readonly id: string;
   /** As Certificate.serialNumberHex. */
   readonly serialNumber: string;
+  /** SHA-256 of the certificate's SubjectPublicKeyInfo: the TLS handshake proved that the agent holds the key. */
+  readonly publicKeyHash: string;
   readonly standing: AgentStanding;
   readonly address: string;
 }
