@@ -8,6 +8,7 @@ import {
 } from "node:net";
 import {
   createServer as createTlsServer,
+  type SecureContextOptions,
   type TLSSocket,
   type Server as TlsServer,
 } from "node:tls";
@@ -58,6 +59,7 @@ export class AgentEndpoint implements AsyncDisposable {
     const { address, port } = deps.listen;
     endpoint.#tcp.listen({ host: address, port, backlog: 1024 });
     await once(endpoint.#tcp, "listening");
+    endpoint.#tcp.on("error", (err) => deps.log.error({ err }, "Accepting connections fails"));
     endpoint.#following = endpoint.#follow();
     return endpoint;
   }
@@ -114,8 +116,7 @@ export class AgentEndpoint implements AsyncDisposable {
     const { callers, ids, log } = this.#deps;
     const address = socket.remoteAddress ?? "";
     // Without a listener, a reset while we look things up would end the process.
-    const ignore = (): void => {};
-    socket.on("error", ignore);
+    socket.on("error", () => {});
     const connectionId = ids.next();
     try {
       if (socket.isSessionReused()) throw new Error("session was resumed");
@@ -124,7 +125,6 @@ export class AgentEndpoint implements AsyncDisposable {
       socket.once("close", () => callers.remove(connectionId));
       if (client === undefined) callers.admitAnonymous(connectionId, address);
       else await callers.admit(connectionId, address, client.svid, client.graceMs);
-      socket.off("error", ignore);
       this.#deps.inject(socket, connectionId);
     } catch (err) {
       log.info({ caller_addr: address, reason: describeError(err) }, "Refused a connection");
