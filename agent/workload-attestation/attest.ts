@@ -1,0 +1,74 @@
+/**
+ * Runs every workload attestor for one caller under one deadline, and makes sure at the end that the
+ * caller is still the process that the facts were read of.
+ */
+import { describeError } from "../../runtime/errors/describe.ts";
+import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import { type CallerInstances, instancesOf } from "./instance.ts";
+import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
+import type { Findings, WorkloadAttestor } from "./workload-attestor.ts";
+
+/** A caller as far as this node could find out. */
+export interface AttestedCaller extends Findings {
+  readonly facts: ProcessFacts;
+  readonly instances: CallerInstances;
+}
+
+export interface AttestDeps {
+  readonly attestors: readonly WorkloadAttestor[];
+  readonly timeLimitMs: number;
+  /** Whether the peer is still the process that connected; see runtime/peer/process-watch. */
+  readonly isSameProcess: (peer: PeerCredentials) => boolean;
+}
+
+/** Why a caller could not be attested at all. */
+export class CallerGoneError extends Error {
+  override readonly name = "CallerGoneError";
+}
+
+/** @throws {CallerGoneError} when the process ended or was replaced while its facts were read */
+export async function attestCaller(
+  deps: AttestDeps,
+  peer: PeerCredentials,
+  signal: AbortSignal,
+): Promise<AttestedCaller> {
+  let facts: ProcessFacts;
+  try {
+    facts = readProcessFacts(peer);
+  } catch (cause) {
+    throw new CallerGoneError("the caller's process cannot be read", { cause });
+  }
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(deps.timeLimitMs)]);
+  const findings = await Promise.all(
+    deps.attestors.map((attestor) => attestWithin(attestor, facts, limited)),
+  );
+  if (!deps.isSameProcess(peer)) throw new CallerGoneError("the caller ended while being attested");
+  return {
+    facts,
+    instances: instancesOf(facts),
+    selectors: findings.flatMap((f) => f.selectors),
+    undecided: findings.flatMap((f) => f.undecided),
+  };
+}
+
+/** An attestor that fails or is late leaves its whole type undecided. */
+async function attestWithin(
+  attestor: WorkloadAttestor,
+  facts: ProcessFacts,
+  signal: AbortSignal,
+): Promise<Findings> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([attestor.attest(facts, signal), late]);
+  } catch (err) {
+    const reason = describeError(err);
+    return {
+      selectors: [],
+      undecided: [{ type: attestor.type, prefixes: [], transient: true, reason }],
+    };
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Reads what a process's cgroup says about where it runs: the path that tells one unit of work from
+ * another, the container, and the systemd unit. Covers cgroup v1, v2 and hybrid hierarchies, see
+ * cgroups(7).
+ */
+
+export interface CgroupFacts {
+  /** The most telling path: the one that names a container or unit, else the longest; "/" at least. */
+  readonly path: string;
+  /** 64 hexadecimal digits, when a path component carries a container ID. */
+  readonly containerId?: string;
+  /** For example "nginx.service"; never a user manager or a login session. */
+  readonly systemdUnit?: string;
+}
+
+const maxLines = 64;
+const containerPattern = /(?:^|[^0-9a-f])([0-9a-f]{64})(?:$|[^0-9a-f])/;
+
+/**
+ * Parses the text of /proc/PID/cgroup.
+ *
+ * @throws {Error} when no line has the form `hierarchy:controllers:path`
+ */
+export function parseCgroup(text: string): CgroupFacts {
+  const paths = text
+    .split("\n", maxLines)
+    .map((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1])
+    .filter((path) => path !== undefined);
+  if (paths.length === 0) throw new Error("cgroup file names no path");
+  const ranked = paths.map((path) => ({ path, ...factsOf(path) }));
+  const best = ranked.reduce((a, b) => (rank(b) > rank(a) ? b : a));
+  return best;
+}
+
+function factsOf(path: string): Omit<CgroupFacts, "path"> {
+  const components = path.split("/").reverse();
+  const containerId = components.map((c) => containerPattern.exec(c)?.[1]).find((id) => id);
+  const systemdUnit = components.find((c) => c.endsWith(".service") && !c.startsWith("user@"));
+  return { ...(containerId && { containerId }), ...(systemdUnit && { systemdUnit }) };
+}
+
+/** A container beats a unit beats a bare path; among equals the longer path is the finer one. */
+function rank(facts: CgroupFacts): number {
+  const kind = facts.containerId ? 2 : facts.systemdUnit ? 1 : 0;
+  return kind * 1e6 + facts.path.length;
+}

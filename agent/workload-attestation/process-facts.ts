@@ -1,0 +1,64 @@
+/**
+ * What the kernel says about a calling process. Everything here comes from the socket's credentials
+ * and from /proc; nothing comes from the process itself.
+ *
+ * Threat: between the accept and the read of /proc the process may end and its PID may be given to
+ * another one. Whoever uses these facts must ask afterwards whether the caller is still the same
+ * process; see attest.ts.
+ */
+import { readFileSync } from "node:fs";
+import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import { type CgroupFacts, parseCgroup } from "./cgroup.ts";
+
+export interface ProcessFacts {
+  readonly pid: number;
+  /** Effective IDs of the process when it connected, from the socket. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementaryGids: readonly number[];
+  readonly cgroup: CgroupFacts;
+  /** In clock ticks since boot: with the PID it names one process. */
+  readonly startTime: string;
+  /** Milliseconds since the process started. */
+  readonly ageMs: number;
+  /** The /proc directory of the process. */
+  readonly procDir: string;
+}
+
+/** The kernel reports times in /proc in this unit on every Linux that Node supports (sysconf _SC_CLK_TCK). */
+const ticksPerSecond = 100;
+
+/**
+ * Reads the facts of a connected process.
+ *
+ * @throws {Error} when the process is gone, or is outside the PID namespace of this process
+ */
+export function readProcessFacts(peer: PeerCredentials, procRoot = "/proc"): ProcessFacts {
+  if (peer.pid <= 0) throw new Error("the caller is outside this agent's PID namespace");
+  const procDir = `${procRoot}/${peer.pid}`;
+  const startTime = startTimeOf(readFileSync(`${procDir}/stat`, "utf8"));
+  const uptimeSeconds = Number(readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0]);
+  return {
+    pid: peer.pid,
+    uid: peer.uid,
+    gid: peer.gid,
+    supplementaryGids: groupsOf(readFileSync(`${procDir}/status`, "utf8")),
+    cgroup: parseCgroup(readFileSync(`${procDir}/cgroup`, "utf8")),
+    startTime,
+    ageMs: Math.max(0, (uptimeSeconds - Number(startTime) / ticksPerSecond) * 1000),
+    procDir,
+  };
+}
+
+/** Field 22 of proc_pid_stat(5); the command in field 2 may hold spaces and parentheses. */
+function startTimeOf(stat: string): string {
+  const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  if (startTime === undefined || !/^\d+$/.test(startTime)) throw new Error("stat has no start time");
+  return startTime;
+}
+
+function groupsOf(status: string): number[] {
+  const line = /^Groups:([\t \d]*)$/m.exec(status)?.[1];
+  if (line === undefined) throw new Error("status has no groups");
+  return line.split(/\s+/).filter(Boolean).map(Number);
+}
