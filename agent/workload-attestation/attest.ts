@@ -4,14 +4,16 @@
  */
 import { describeError } from "../../runtime/errors/describe.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
-import { type CallerInstances, instancesOf } from "./instance.ts";
+import type { InstanceFacts } from "../cache/instance.ts";
 import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
 import type { Findings, WorkloadAttestor } from "./workload-attestor.ts";
 
 /** A caller as far as this node could find out. */
 export interface AttestedCaller extends Findings {
   readonly facts: ProcessFacts;
-  readonly instances: CallerInstances;
+  readonly instance: InstanceFacts;
+  /** Path of the executable, where it means something on this host. */
+  readonly executable?: string;
 }
 
 export interface AttestDeps {
@@ -43,11 +45,23 @@ export async function attestCaller(
     deps.attestors.map((attestor) => attestWithin(attestor, facts, limited)),
   );
   if (!deps.isSameProcess(peer)) throw new CallerGoneError("the caller ended while being attested");
+  const selectors = findings.flatMap((f) => f.selectors);
+  const path = selectors.find((s) => s.type === "unix" && s.value.startsWith("path:"));
   return {
     facts,
-    instances: instancesOf(facts),
-    selectors: findings.flatMap((f) => f.selectors),
+    instance: instanceOf(facts),
+    selectors,
     undecided: findings.flatMap((f) => f.undecided),
+    ...(path && { executable: path.value.slice("path:".length) }),
+  };
+}
+
+function instanceOf({ uid, pid, startTime, cgroup }: ProcessFacts): InstanceFacts {
+  return {
+    uid,
+    process: `${pid}@${startTime}`,
+    ...(cgroup.containerId && { containerId: cgroup.containerId }),
+    ...(cgroup.systemdUnit && { systemdUnit: cgroup.systemdUnit }),
   };
 }
 

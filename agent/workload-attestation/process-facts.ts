@@ -53,7 +53,8 @@ export function readProcessFacts(peer: PeerCredentials, procRoot = "/proc"): Pro
 /** Field 22 of proc_pid_stat(5); the command in field 2 may hold spaces and parentheses. */
 function startTimeOf(stat: string): string {
   const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  if (startTime === undefined || !/^\d+$/.test(startTime)) throw new Error("stat has no start time");
+  if (startTime === undefined || !/^\d+$/.test(startTime))
+    throw new Error("stat has no start time");
   return startTime;
 }
 

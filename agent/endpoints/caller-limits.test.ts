@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CallerLimits, limitKey } from "./caller-limits.ts";
+
+describe("CallerLimits", () => {
+  it("refuses what is over a caller's limit and leaves other callers alone", () => {
+    const limits = new CallerLimits({ connectionsPerCaller: 2, callsPerCaller: 1 });
+    const hostile = limitKey(1000, "/a");
+    const held = [limits.connect(hostile), limits.connect(hostile)];
+    assert.equal(limits.connect(hostile), undefined);
+    assert.ok(limits.connect(limitKey(1001, "/a")));
+    assert.ok(limits.connect(limitKey(1000, "/b")));
+    held[0]?.[Symbol.dispose]();
+    held[0]?.[Symbol.dispose]();
+    assert.ok(limits.connect(hostile));
+    assert.equal(limits.connect(hostile), undefined);
+    assert.ok(limits.call(hostile));
+    assert.equal(limits.call(hostile), undefined);
+  });
+});
