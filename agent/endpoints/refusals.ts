@@ -47,7 +47,7 @@ export class Refusals {
   }
 
   /** Latest first. */
-  latest(limit = maxKept): readonly Refusal[] {
+  latest(limit: number = maxKept): readonly Refusal[] {
     return this.#kept.slice(-limit).reverse();
   }
 }

@@ -63,11 +63,11 @@ export class UnixAttestor implements WorkloadAttestor {
       `uid:${facts.uid}`,
       `gid:${facts.gid}`,
       ...facts.supplementaryGids.map((gid) => `supplementary_gid:${gid}`),
-      ...outcomes.filter(Array.isArray).flat(),
+      ...outcomes.flatMap((outcome) => ("reason" in outcome ? [] : outcome)),
     ];
     return {
       selectors: values.map((value): Selector => ({ type: this.type, value })),
-      undecided: outcomes.filter((outcome) => !Array.isArray(outcome)),
+      undecided: outcomes.filter((outcome) => "reason" in outcome),
     };
   }
 }

@@ -1,0 +1,66 @@
+/**
+ * From views to the messages of the SPIFFE Workload API. Every message is the full state, never a
+ * difference (Workload API 4.3).
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  JWTBundlesResponseSchema,
+  X509BundlesResponseSchema,
+  X509SVIDResponseSchema,
+} from "../../proto/gen/spiffe/workload/workload_pb.ts";
+import type { CachedBundle } from "../cache/bundle-cache.ts";
+import type { WorkloadView } from "../cache/workload-view.ts";
+
+export function x509SvidResponse(
+  view: WorkloadView,
+): MessageInitShape<typeof X509SVIDResponseSchema> {
+  const bundle = view.bundle?.x509AuthoritiesDer ?? new Uint8Array();
+  return {
+    svids: withUniqueHints(view.identities).map((identity) => ({
+      spiffeId: identity.spiffeId,
+      x509Svid: identity.certificateChainDer,
+      x509SvidKey: identity.privateKeyPkcs8,
+      bundle,
+      hint: identity.hint,
+    })),
+    federatedBundles: byTrustDomainId(view.federatedBundles.values(), (b) => b.x509AuthoritiesDer),
+  };
+}
+
+export function x509BundlesResponse(
+  view: WorkloadView,
+): MessageInitShape<typeof X509BundlesResponseSchema> {
+  return { bundles: byTrustDomainId(allBundles(view), (bundle) => bundle.x509AuthoritiesDer) };
+}
+
+export function jwtBundlesResponse(
+  view: WorkloadView,
+): MessageInitShape<typeof JWTBundlesResponseSchema> {
+  return { bundles: byTrustDomainId(allBundles(view), (bundle) => bundle.jwtKeySet) };
+}
+
+/** The own trust domain's bundle and the federated ones. */
+export function allBundles(view: WorkloadView): CachedBundle[] {
+  return [...(view.bundle ? [view.bundle] : []), ...view.federatedBundles.values()];
+}
+
+/** Of several identities with the same hint only the oldest is served (Workload API 5.2.1). */
+export function withUniqueHints<T extends { readonly hint: string }>(items: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return items.filter(({ hint }) => {
+    if (hint === "") return true;
+    if (seen.has(hint)) return false;
+    seen.add(hint);
+    return true;
+  });
+}
+
+/** Keyed by the trust domain's SPIFFE ID, as the protocol's bundle maps are. */
+function byTrustDomainId(
+  bundles: Iterable<CachedBundle>,
+  bytesOf: (bundle: CachedBundle) => Uint8Array,
+): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    [...bundles].map((bundle) => [`spiffe://${bundle.trustDomain}`, bytesOf(bundle)]),
+  );
+}

@@ -1,0 +1,8 @@
+import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+
+/** Who is on the other end of a connection to the workload socket, known by the kernel. */
+export interface WorkloadPeer {
+  readonly credentials: PeerCredentials;
+  /** See caller-limits.ts. */
+  readonly limitKey: string;
+}
