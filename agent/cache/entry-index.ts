@@ -9,6 +9,8 @@ import type { CachedEntry } from "./entry.ts";
 export class EntryIndex {
   readonly #byId = new Map<string, { entry: CachedEntry; anchor: string | undefined }>();
   readonly #byAnchor = new Map<string, Set<CachedEntry>>();
+  /** How many selectors of each kind there are; see {@link asksFor}. */
+  readonly #kinds = new Map<string, number>();
 
   get size(): number {
     return this.#byId.size;
@@ -27,6 +29,7 @@ export class EntryIndex {
     this.remove(entry.id);
     const anchor = this.#chooseAnchor(entry);
     this.#byId.set(entry.id, { entry, anchor });
+    this.#countKinds(entry, 1);
     if (anchor === undefined) return;
     const under = this.#byAnchor.get(anchor);
     if (under === undefined) this.#byAnchor.set(anchor, new Set([entry]));
@@ -38,6 +41,7 @@ export class EntryIndex {
     const held = this.#byId.get(id);
     if (held === undefined) return undefined;
     this.#byId.delete(id);
+    this.#countKinds(held.entry, -1);
     if (held.anchor !== undefined) {
       const under = this.#byAnchor.get(held.anchor);
       under?.delete(held.entry);
@@ -56,6 +60,37 @@ export class EntryIndex {
       }
     }
     return found.sort(byAge);
+  }
+
+  /** Whether any entry asks for a kind of selector, for example type "unix" and prefix "sha256:". */
+  asksFor(type: string, prefix: string): boolean {
+    return this.#kinds.has(kindOf({ type, value: prefix }));
+  }
+
+  /**
+   * Whether an entry that the selectors do not grant would be granted if every undecided selector turned out to be true. Looks
+   * at all entries, so it is for callers of whom something could not be found out.
+   */
+  couldGrant(
+    selectors: readonly Selector[],
+    isUndecided: (selector: Selector) => boolean,
+  ): boolean {
+    const keys = selectorKeys(selectors);
+    const isPossible = (selector: Selector): boolean =>
+      keys.has(selectorKey(selector)) || isUndecided(selector);
+    for (const { entry } of this.#byId.values()) {
+      const isOpen = !entry.storeSvid && entry.selectors.length > 0 && !grants(entry, keys);
+      if (isOpen && entry.selectors.every(isPossible)) return true;
+    }
+    return false;
+  }
+
+  #countKinds(entry: CachedEntry, change: 1 | -1): void {
+    for (const kind of entry.selectors.map(kindOf)) {
+      const count = (this.#kinds.get(kind) ?? 0) + change;
+      if (count === 0) this.#kinds.delete(kind);
+      else this.#kinds.set(kind, count);
+    }
   }
 
   #chooseAnchor(entry: CachedEntry): string | undefined {
@@ -79,6 +114,11 @@ export class EntryIndex {
 export function grants(entry: CachedEntry, callerKeys: ReadonlySet<string>): boolean {
   if (entry.storeSvid || entry.selectors.length === 0) return false;
   return entry.selectors.every((selector) => callerKeys.has(selectorKey(selector)));
+}
+
+/** The type and the value up to its first colon: "unix:sha256:". */
+function kindOf({ type, value }: Selector): string {
+  return `${type}:${value.slice(0, value.indexOf(":") + 1)}`;
 }
 
 /** Oldest first, by id where two are equally old: the order in which a workload sees its identities. */

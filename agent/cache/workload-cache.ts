@@ -1,4 +1,5 @@
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { Selector } from "../../proto/selector.ts";
 import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -160,6 +161,17 @@ export class WorkloadCache implements WorkloadViews {
 
   openEntries(caller: WorkloadCaller): Subscription {
     return this.subscriptions.open("entries", caller);
+  }
+
+  asksFor(type: string, prefix: string): boolean {
+    return this.#entries.asksFor(type, prefix);
+  }
+
+  couldGrant(
+    caller: Pick<WorkloadCaller, "selectors">,
+    isUndecided: (selector: Selector) => boolean,
+  ): boolean {
+    return this.#entries.couldGrant(caller.selectors, isUndecided);
   }
 
   granted(caller: WorkloadCaller): readonly GrantedEntry[] {

@@ -94,6 +94,13 @@ export interface WorkloadViews {
   openEntries(caller: WorkloadCaller): Subscription;
   /** The entries that a caller's selectors grant at this moment. */
   granted(caller: WorkloadCaller): readonly GrantedEntry[];
+  /** Whether any entry of this node asks for a kind of selector, for example type "unix" and prefix "sha256:". */
+  asksFor(type: string, prefix: string): boolean;
+  /** Whether the caller would be granted more if every undecided selector turned out to be true. */
+  couldGrant(
+    caller: Pick<WorkloadCaller, "selectors">,
+    isUndecided: (selector: Selector) => boolean,
+  ): boolean;
   /**
    * A JWT-SVID for one granted entry, from the cache or the server.
    * @throws {StatusError} PERMISSION_DENIED, INVALID_ARGUMENT, UNAVAILABLE

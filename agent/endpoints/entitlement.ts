@@ -37,13 +37,17 @@ export async function* entitledViews(
   signal: AbortSignal,
 ): AsyncGenerator<WorkloadView> {
   await firstAnswer(deps, signal);
+  let answered = -1;
   for await (const view of deps.feed.subscribe(signal)) {
     const problem = refusalOf(view);
     if (problem) {
       deps.onRefused(view);
       throw problem;
     }
-    if (deps.isAnswer(view)) yield view;
+    // A stream is written when the answer changes, not when an order is placed.
+    if (view.version === answered || !deps.isAnswer(view)) continue;
+    answered = view.version;
+    yield view;
   }
 }
 

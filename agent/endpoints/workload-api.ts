@@ -16,7 +16,7 @@ import type {
 } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import { invalidArgument, unimplemented } from "../../runtime/errors/status-error.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
-import type { Handlers } from "../../runtime/rpc/handler.ts";
+import type { Handlers } from "../../runtime/rpc/service.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { GrantedEntry, Subscription, WorkloadView } from "../cache/workload-view.ts";
 import { entitledViews, noIdentity } from "./entitlement.ts";

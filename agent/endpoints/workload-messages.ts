@@ -10,6 +10,7 @@ import type {
 } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import type { CachedBundle } from "../cache/bundle-cache.ts";
 import type { WorkloadView } from "../cache/workload-view.ts";
+import { jwtKeySet } from "./jwt-key-set.ts";
 
 export function x509SvidResponse(
   view: WorkloadView,
@@ -36,7 +37,7 @@ export function x509BundlesResponse(
 export function jwtBundlesResponse(
   view: WorkloadView,
 ): MessageInitShape<typeof JWTBundlesResponseSchema> {
-  return { bundles: byTrustDomainId(allBundles(view), (bundle) => bundle.jwtKeySet) };
+  return { bundles: byTrustDomainId(allBundles(view), ({ wire }) => jwtKeySet(wire)) };
 }
 
 /** The own trust domain's bundle and the federated ones. */
