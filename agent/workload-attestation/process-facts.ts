@@ -33,7 +33,7 @@ const ticksPerSecond = 100;
  *
  * @throws {Error} when the process is gone, or is outside the PID namespace of this process
  */
-export function readProcessFacts(peer: PeerCredentials, procRoot = "/proc"): ProcessFacts {
+export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/proc"): ProcessFacts {
   if (peer.pid <= 0) throw new Error("the caller is outside this agent's PID namespace");
   const procDir = `${procRoot}/${peer.pid}`;
   const startTime = startTimeOf(readFileSync(`${procDir}/stat`, "utf8"));
@@ -48,6 +48,26 @@ export function readProcessFacts(peer: PeerCredentials, procRoot = "/proc"): Pro
     ageMs: Math.max(0, (uptimeSeconds - Number(startTime) / ticksPerSecond) * 1000),
     procDir,
   };
+}
+
+/**
+ * The owner of a process that did not connect, for explanations only: effective IDs from its status.
+ *
+ * @throws {Error} when the process is gone
+ */
+export function processOwner(
+  pid: number,
+  procRoot: string = "/proc",
+): { readonly uid: number; readonly gid: number } {
+  const status = readFileSync(`${procRoot}/${pid}/status`, "utf8");
+  return { uid: effectiveId("Uid", status), gid: effectiveId("Gid", status) };
+}
+
+/** The second of the four IDs of a line in proc_pid_status(5). */
+function effectiveId(name: "Uid" | "Gid", status: string): number {
+  const id = new RegExp(`^${name}:\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1];
+  if (id === undefined) throw new Error(`status has no ${name}`);
+  return Number(id);
 }
 
 /** Field 22 of proc_pid_stat(5); the command in field 2 may hold spaces and parentheses. */

@@ -1,0 +1,97 @@
+/**
+ * The agent's admin service: what this node knows and why it refuses. It changes nothing.
+ */
+import { readlink } from "node:fs/promises";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  AgentAdmin,
+  ExplainProcessRequest,
+  ExplainProcessResponseSchema,
+  GetInfoResponseSchema,
+  ListRefusalsRequest,
+  ListRefusalsResponseSchema,
+} from "../../proto/gen/assay/agent/v1/agent_pb.ts";
+import { invalidArgument, notFound } from "../../runtime/errors/status-error.ts";
+import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import type { CallContext } from "../../runtime/rpc/call-context.ts";
+import type { Handlers } from "../../runtime/rpc/service.ts";
+import type { WorkloadViews } from "../cache/workload-view.ts";
+import { type AttestedCaller, CallerGoneError } from "../workload-attestation/attest.ts";
+import { processOwner } from "../workload-attestation/process-facts.ts";
+import { refusalMessage } from "./refusal-message.ts";
+import type { Refusals } from "./refusals.ts";
+
+/** What the agent as a whole can tell about itself; the composition root knows it. */
+export type AgentInfo = MessageInitShape<typeof GetInfoResponseSchema>;
+
+export interface AgentAdminDeps {
+  readonly views: WorkloadViews;
+  readonly attest: (peer: PeerCredentials, signal: AbortSignal) => Promise<AttestedCaller>;
+  readonly refusals: Refusals;
+  readonly info: () => AgentInfo;
+}
+
+export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCredentials> {
+  readonly #deps: AgentAdminDeps;
+
+  constructor(deps: AgentAdminDeps) {
+    this.#deps = deps;
+  }
+
+  async getInfo(): Promise<AgentInfo> {
+    return this.#deps.info();
+  }
+
+  async explainProcess(
+    request: ExplainProcessRequest,
+    call: CallContext<PeerCredentials>,
+  ): Promise<MessageInitShape<typeof ExplainProcessResponseSchema>> {
+    const { pid } = request;
+    if (pid <= 0) throw invalidArgument("pid must be positive");
+    const { views, attest, info } = this.#deps;
+    const caller = await this.#attestPid(pid, attest, call.signal);
+    const { revision, connected } = views.status.value;
+    return {
+      agentId: info().agentId ?? "",
+      selectors: [...caller.selectors],
+      undecided: caller.undecided.map((each) => ({ ...each, prefixes: [...each.prefixes] })),
+      executable: caller.executable ?? (await readlink(`/proc/${pid}/exe`).catch(() => "")),
+      uid: caller.facts.uid,
+      spiffeIds: views.granted(caller).map(({ spiffeId }) => spiffeId),
+      revision,
+      connected,
+    };
+  }
+
+  async listRefusals(
+    request: ListRefusalsRequest,
+  ): Promise<MessageInitShape<typeof ListRefusalsResponseSchema>> {
+    const { refusals, views } = this.#deps;
+    const { revision } = views.status.value;
+    return {
+      refusals: refusals
+        .latest(request.limit || undefined)
+        .map((refusal) => refusalMessage(refusal, revision)),
+    };
+  }
+
+  async #attestPid(
+    pid: number,
+    attest: AgentAdminDeps["attest"],
+    signal: AbortSignal,
+  ): Promise<AttestedCaller> {
+    const gone = (cause: unknown): never => {
+      throw notFound(`process ${pid} is not there`, { reason: "process_gone", cause });
+    };
+    let owner: { uid: number; gid: number };
+    try {
+      owner = processOwner(pid);
+    } catch (cause) {
+      return gone(cause);
+    }
+    return attest({ pid, ...owner }, signal).catch((err) => {
+      if (err instanceof CallerGoneError) return gone(err);
+      throw err;
+    });
+  }
+}
