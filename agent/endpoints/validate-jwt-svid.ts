@@ -23,7 +23,7 @@ export async function validateJwtSvid(
   view: WorkloadView,
   now: Date,
 ): Promise<MessageInitShape<typeof ValidateJWTSVIDResponseSchema>> {
-  const bundles = BundleSet.of(allBundles(view).map(({ wire }) => decodeBundle("bundle", wire)));
+  const bundles = new BundleSet(allBundles(view).map(({ wire }) => decodeBundle("bundle", wire)));
   const svid = await verify(token, bundles, audience, now);
   const isOwn = svid.id.trustDomain.name === view.bundle?.trustDomain;
   const claims = Object.entries(svid.claims).filter(([n]) => isOwn || registeredClaims.has(n));

@@ -8,6 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import { parseStartTime } from "../../runtime/peer/pid-fd.ts";
 import { type CgroupFacts, parseCgroup } from "./cgroup.ts";
 
 export interface ProcessFacts {
@@ -36,7 +37,8 @@ const ticksPerSecond = 100;
 export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/proc"): ProcessFacts {
   if (peer.pid <= 0) throw new Error("the caller is outside this agent's PID namespace");
   const procDir = `${procRoot}/${peer.pid}`;
-  const startTime = startTimeOf(readFileSync(`${procDir}/stat`, "utf8"));
+  const startTime = parseStartTime(readFileSync(`${procDir}/stat`, "latin1"));
+  if (startTime === undefined) throw new Error("stat has no start time");
   const uptimeSeconds = Number(readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0]);
   return {
     pid: peer.pid,
@@ -48,6 +50,15 @@ export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/pro
     ageMs: Math.max(0, (uptimeSeconds - Number(startTime) / ticksPerSecond) * 1000),
     procDir,
   };
+}
+
+/** The cgroup path of a process, "/" when it cannot be read: for limits, where being wrong is no harm. */
+export function readCgroupPath(pid: number, procRoot: string = "/proc"): string {
+  try {
+    return parseCgroup(readFileSync(`${procRoot}/${pid}/cgroup`, "utf8")).path;
+  } catch {
+    return "/";
+  }
 }
 
 /**
@@ -68,14 +79,6 @@ function effectiveId(name: "Uid" | "Gid", status: string): number {
   const id = new RegExp(`^${name}:\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1];
   if (id === undefined) throw new Error(`status has no ${name}`);
   return Number(id);
-}
-
-/** Field 22 of proc_pid_stat(5); the command in field 2 may hold spaces and parentheses. */
-function startTimeOf(stat: string): string {
-  const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  if (startTime === undefined || !/^\d+$/.test(startTime))
-    throw new Error("stat has no start time");
-  return startTime;
 }
 
 function groupsOf(status: string): number[] {

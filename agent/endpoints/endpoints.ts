@@ -1,0 +1,115 @@
+/**
+ * Everything that this node offers locally: the Workload API and the admin socket, with what both need
+ * to know who is calling.
+ */
+
+import type { Logger } from "../../runtime/log.ts";
+import { readStartTime } from "../../runtime/peer/pid-fd.ts";
+import { isSameProcess } from "../../runtime/peer/process-watch.ts";
+import type { UnixEndpoint } from "../../runtime/peer/unix-listener.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { WorkloadViews } from "../cache/workload-view.ts";
+import type { LimitSettings } from "../config/serving-settings.ts";
+import { SystemAccountNames } from "../workload-attestation/account-names.ts";
+import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts";
+import { ExecutableDigests } from "../workload-attestation/executable.ts";
+import { UnixAttestor } from "../workload-attestation/unix.ts";
+import { AdminEndpoint } from "./admin-endpoint.ts";
+import type { AgentInfo } from "./agent-admin.ts";
+import { CallerLimits } from "./caller-limits.ts";
+import { Refusals } from "./refusals.ts";
+import { WorkloadEndpoint } from "./workload-endpoint.ts";
+
+export interface EndpointsDeps {
+  readonly workloadSocket: UnixEndpoint;
+  readonly adminSocket: UnixEndpoint;
+  /** User IDs that may use the admin socket. */
+  readonly adminUids: ReadonlySet<number>;
+  readonly limits: LimitSettings;
+  readonly waitForIdentityMs: number;
+  readonly views: WorkloadViews;
+  readonly info: () => AgentInfo;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Larger programs are not hashed. */
+const maxExecutableBytes = 512 * 1024 * 1024;
+const attestationTimeLimitMs = 5_000;
+
+export class Endpoints implements AsyncDisposable {
+  readonly refusals: Refusals;
+  readonly #opened: AsyncDisposableStack;
+
+  /** Listens on both sockets when it returns. */
+  static async open(deps: EndpointsDeps): Promise<Endpoints> {
+    const { views, limits, log, clock, random } = deps;
+    const refusals = new Refusals(clock);
+    const attestation = attestationOf(deps);
+    await using opening = new AsyncDisposableStack();
+    opening.use(
+      await WorkloadEndpoint.open({
+        endpoint: deps.workloadSocket,
+        maxConnections: limits.maxConnections,
+        maxStreams: limits.maxStreamsPerCaller,
+        maxMessageBytes: limits.maxMessageBytes,
+        limits: new CallerLimits({
+          connectionsPerCaller: limits.maxConnectionsPerCaller,
+          callsPerCaller: limits.maxCallsPerCaller,
+        }),
+        attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),
+        waitForIdentityMs: deps.waitForIdentityMs,
+        views,
+        refusals,
+        log: log.child({ component: "workload_api" }),
+        clock,
+        random,
+      }),
+    );
+    opening.use(
+      await AdminEndpoint.open({
+        endpoint: deps.adminSocket,
+        admittedUids: deps.adminUids,
+        attest: (peer, signal) => {
+          // Nobody holds a handle on a process that did not call: its start time has to do.
+          const startTime = readStartTime(peer.pid);
+          const isSame = (): boolean => readStartTime(peer.pid) === startTime;
+          return attestCaller({ ...attestation, isSameProcess: isSame }, peer, signal);
+        },
+        views,
+        refusals,
+        info: deps.info,
+        log: log.child({ component: "agent_admin" }),
+        clock,
+        random,
+      }),
+    );
+    return new Endpoints(refusals, opening.move());
+  }
+
+  private constructor(refusals: Refusals, opened: AsyncDisposableStack) {
+    this.refusals = refusals;
+    this.#opened = opened;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+  }
+}
+
+function attestationOf({ views, clock }: EndpointsDeps): AttestDeps {
+  return {
+    attestors: [
+      new UnixAttestor({
+        names: new SystemAccountNames(clock),
+        digests: new ExecutableDigests(maxExecutableBytes),
+        isWanted: (prefix) => views.asksFor("unix", prefix),
+        hostRoot: "/",
+      }),
+    ],
+    timeLimitMs: attestationTimeLimitMs,
+    isSameProcess,
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * The socket that workloads connect to. Each connection's caller is known from the kernel before a
+ * byte of it is read (decision D3); on it are served the Workload API, health and reflection.
+ */
+import type { Socket } from "node:net";
+import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
+import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
+import type { Random } from "../../runtime/random.ts";
+import { RpcServer } from "../../runtime/rpc/server.ts";
+import { service } from "../../runtime/rpc/service.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { readCgroupPath } from "../workload-attestation/process-facts.ts";
+import { limitKey } from "./caller-limits.ts";
+import { endpointHealth } from "./endpoint-health.ts";
+import { Reflection } from "./reflection.ts";
+import { requireSecurityHeader } from "./security-header.ts";
+import { WorkloadApi } from "./workload-api.ts";
+import type { WorkloadPeer } from "./workload-peer.ts";
+import type { WorkloadSessionDeps } from "./workload-session.ts";
+
+export interface WorkloadEndpointDeps extends WorkloadSessionDeps {
+  readonly endpoint: UnixEndpoint;
+  readonly maxConnections: number;
+  /** Streams at a time on one connection. */
+  readonly maxStreams: number;
+  readonly maxMessageBytes: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** How long open calls may take to end when the agent stops. */
+const drainMs = 1_000;
+
+export class WorkloadEndpoint implements AsyncDisposable {
+  readonly #peers = new Map<string, WorkloadPeer>();
+  readonly #rpc: RpcServer<WorkloadPeer>;
+  #listener: UnixListener | undefined;
+
+  /** Listens when it returns. @throws {Error} when the socket's path is taken */
+  static async open(deps: WorkloadEndpointDeps): Promise<WorkloadEndpoint> {
+    const endpoint = new WorkloadEndpoint(deps);
+    const { limits, log, random } = deps;
+    endpoint.#listener = await UnixListener.open({
+      endpoint: deps.endpoint,
+      maxConnections: deps.maxConnections,
+      onConnection: (socket, credentials, connectionId) =>
+        endpoint.#accept(socket, credentials, connectionId, limits),
+      log,
+      random,
+    });
+    return endpoint;
+  }
+
+  private constructor(deps: WorkloadEndpointDeps) {
+    const { views, log, clock, random } = deps;
+    const reflection = new Reflection([SpiffeWorkloadAPI, Health, ServerReflection]);
+    this.#rpc = RpcServer.create<WorkloadPeer>({
+      services: [
+        service(SpiffeWorkloadAPI, new WorkloadApi(deps)),
+        service(Health, endpointHealth(views)),
+        service(ServerReflection, {
+          serverReflectionInfo: (requests) => reflection.serverReflectionInfo(requests),
+        }),
+      ],
+      interceptors: [requireSecurityHeader],
+      callerOf: (connectionId) => this.#peerOf(connectionId),
+      log,
+      clock,
+      random,
+      limits: { maxConcurrentStreams: deps.maxStreams, maxReceiveBytes: deps.maxMessageBytes },
+    });
+  }
+
+  /** How many connections are open. */
+  get connectionCount(): number {
+    return this.#peers.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]();
+    await this.#rpc.drain(drainMs);
+  }
+
+  #accept(
+    socket: Socket,
+    credentials: PeerCredentials,
+    connectionId: string,
+    limits: WorkloadEndpointDeps["limits"],
+  ): void {
+    const key = limitKey(credentials.uid, readCgroupPath(credentials.pid));
+    const admission = limits.connect(key);
+    if (admission === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#peers.set(connectionId, { credentials, limitKey: key });
+    socket.once("close", () => {
+      this.#peers.delete(connectionId);
+      admission[Symbol.dispose]();
+    });
+    this.#rpc.inject(socket, connectionId);
+  }
+
+  #peerOf(connectionId: string): WorkloadPeer {
+    const peer = this.#peers.get(connectionId);
+    if (peer === undefined) throw new Error("connection has no peer");
+    return peer;
+  }
+}
