@@ -4,7 +4,11 @@ import { CallerLimits, limitKey } from "./caller-limits.ts";
 
 describe("CallerLimits", () => {
   it("refuses what is over a caller's limit and leaves other callers alone", () => {
-    const limits = new CallerLimits({ connectionsPerCaller: 2, callsPerCaller: 1 });
+    const limits = new CallerLimits({
+      connectionsPerCaller: 2,
+      streamsPerCaller: 1,
+      callsPerCaller: 1,
+    });
     const hostile = limitKey(1000, "/a");
     const held = [limits.connect(hostile), limits.connect(hostile)];
     assert.equal(limits.connect(hostile), undefined);
@@ -16,5 +20,7 @@ describe("CallerLimits", () => {
     assert.equal(limits.connect(hostile), undefined);
     assert.ok(limits.call(hostile));
     assert.equal(limits.call(hostile), undefined);
+    assert.ok(limits.stream(hostile));
+    assert.equal(limits.stream(hostile), undefined);
   });
 });

@@ -5,7 +5,9 @@
 export interface CallerLimitSettings {
   /** Connections that one caller may hold open. */
   readonly connectionsPerCaller: number;
-  /** Streams and calls that one caller may have under way, over all its connections. */
+  /** Streams that one caller may hold open, over all its connections. */
+  readonly streamsPerCaller: number;
+  /** Calls with one answer that one caller may have under way. */
   readonly callsPerCaller: number;
 }
 
@@ -13,6 +15,7 @@ export interface CallerLimitSettings {
 export class CallerLimits {
   readonly #settings: CallerLimitSettings;
   readonly #connections = new Counter();
+  readonly #streams = new Counter();
   readonly #calls = new Counter();
 
   constructor(settings: CallerLimitSettings) {
@@ -22,6 +25,11 @@ export class CallerLimits {
   /** @returns a handle to dispose when the connection ends, or undefined when the caller has enough */
   connect(key: string): Disposable | undefined {
     return this.#connections.take(key, this.#settings.connectionsPerCaller);
+  }
+
+  /** @returns a handle to dispose when the stream ends, or undefined when the caller has enough */
+  stream(key: string): Disposable | undefined {
+    return this.#streams.take(key, this.#settings.streamsPerCaller);
   }
 
   /** @returns a handle to dispose when the call ends, or undefined when the caller has enough */

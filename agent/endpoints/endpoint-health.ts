@@ -12,6 +12,7 @@ export function endpointHealth(
 ): Handlers<typeof Health, unknown> {
   return {
     check: async () => ({ status: statusOf(views.status.value) }),
+    list: async () => ({ statuses: { "": { status: statusOf(views.status.value) } } }),
     watch: (_request, call) => watch(views, call),
   };
 }

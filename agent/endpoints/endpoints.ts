@@ -57,6 +57,7 @@ export class Endpoints implements AsyncDisposable {
         maxMessageBytes: limits.maxMessageBytes,
         limits: new CallerLimits({
           connectionsPerCaller: limits.maxConnectionsPerCaller,
+          streamsPerCaller: limits.maxStreamsPerCaller,
           callsPerCaller: limits.maxCallsPerCaller,
         }),
         attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),

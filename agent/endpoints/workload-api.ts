@@ -49,7 +49,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509SVIDResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call);
+    using session = await WorkloadSession.open(this.#deps, call, "stream");
     using subscription = this.#deps.views.openX509(session.caller);
     const hasSvid = (view: WorkloadView): boolean => view.identities.length > 0;
     yield* this.#answers(session, subscription, call, hasSvid, x509SvidResponse);
@@ -59,7 +59,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509BundlesResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call);
+    using session = await WorkloadSession.open(this.#deps, call, "stream");
     using subscription = this.#deps.views.openEntries(session.caller);
     yield* this.#answers(session, subscription, call, hasBundle, x509BundlesResponse);
   }
@@ -68,7 +68,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof JWTBundlesResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call);
+    using session = await WorkloadSession.open(this.#deps, call, "stream");
     using subscription = this.#deps.views.openEntries(session.caller);
     yield* this.#answers(session, subscription, call, hasBundle, jwtBundlesResponse);
   }
@@ -76,7 +76,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
   async fetchJWTSVID(request: JWTSVIDRequest, call: Call): Promise<JwtSvidResponse> {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffeId === "" ? undefined : parseId(request.spiffeId);
-    using session = await WorkloadSession.open(this.#deps, call);
+    using session = await WorkloadSession.open(this.#deps, call, "call");
     using subscription = this.#deps.views.openEntries(session.caller);
     const { entries } = await this.#firstView(session, subscription, call);
     const granted = withUniqueHints(entries.filter((e) => !wanted || e.spiffeId === wanted));
@@ -100,7 +100,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
   ): Promise<MessageInitShape<typeof ValidateJWTSVIDResponseSchema>> {
     const [audience = ""] = checkAudience([request.audience]);
     if (request.svid === "") throw invalidArgument("svid must be specified");
-    using session = await WorkloadSession.open(this.#deps, call);
+    using session = await WorkloadSession.open(this.#deps, call, "call");
     using subscription = this.#deps.views.openEntries(session.caller);
     const view = await this.#firstView(session, subscription, call);
     return validateJwtSvid(request.svid, audience, view, this.#deps.clock.now());

@@ -3,14 +3,17 @@
  * difference (Workload API 4.3).
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { decodeBundle } from "../../proto/convert/bundle.ts";
 import type {
   JWTBundlesResponseSchema,
   X509BundlesResponseSchema,
   X509SVIDResponseSchema,
 } from "../../proto/gen/spiffe/workload/workload_pb.ts";
+import { formatWorkloadJwks } from "../../spiffe/bundle/workload-jwks.ts";
 import type { CachedBundle } from "../cache/bundle-cache.ts";
 import type { WorkloadView } from "../cache/workload-view.ts";
-import { jwtKeySet } from "./jwt-key-set.ts";
+
+const encoder = new TextEncoder();
 
 export function x509SvidResponse(
   view: WorkloadView,
@@ -64,4 +67,10 @@ function byTrustDomainId(
   return Object.fromEntries(
     [...bundles].map((bundle) => [`spiffe://${bundle.trustDomain}`, bytesOf(bundle)]),
   );
+}
+
+/** The JWT authorities and nothing else: keys of other uses must not be among them (Workload API 6.2.2). */
+function jwtKeySet(wire: CachedBundle["wire"]): Uint8Array {
+  const { jwtAuthorities } = decodeBundle("bundle", wire);
+  return encoder.encode(formatWorkloadJwks("jwt-svid", jwtAuthorities.values()));
 }

@@ -48,8 +48,12 @@ export class WorkloadSession implements Disposable {
   }
 
   /** @throws {StatusError} UNAVAILABLE when the caller has too many calls or cannot be attested */
-  static async open(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<WorkloadSession> {
-    const admission = deps.limits.call(call.caller.limitKey);
+  static async open(
+    deps: WorkloadSessionDeps,
+    call: WorkloadCall,
+    kind: "stream" | "call",
+  ): Promise<WorkloadSession> {
+    const admission = deps.limits[kind](call.caller.limitKey);
     if (!admission) {
       refuse(deps, call, "caller_limit");
       throw unavailable("too many calls from this caller", { reason: "caller_limit" });
