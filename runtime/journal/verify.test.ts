@@ -79,6 +79,31 @@ describe("verifyJournal", () => {
     assert.deepEqual(kinds, ["torn_line", "lines_missing"]);
   });
 
+  it("finds that lines at the end are missing when somebody has kept a later head", async () => {
+    await using dir = await TempDir.open();
+    const last = (await write(dir)).at(-1);
+    const { end } = await verifyJournal(dir.path);
+    await edit(last, (lines) => lines.splice(-1));
+    assert.deepEqual((await verifyJournal(dir.path)).findings, []);
+    assert.deepEqual((await verifyJournal(dir.path, { heads: [end] })).findings, [
+      {
+        kind: "lines_missing",
+        seq: 20,
+        message: "lines 20 to 20 were witnessed and are missing at the end",
+      },
+    ]);
+  });
+
+  it("finds that the journal was written anew when somebody has kept a head", async () => {
+    await using dir = await TempDir.open();
+    await write(dir);
+    const { findings } = await verifyJournal(dir.path, { heads: [{ seq: 9, hash: "ab" }] });
+    assert.deepEqual(
+      findings.map(({ kind, message }) => [kind, message]),
+      [["head_contradicted", "line 9 is not the one that was witnessed"]],
+    );
+  });
+
   it("tells at most 100 findings", async () => {
     await using dir = await TempDir.open();
     await writeFile(dir.join("0000000000000001.jsonl"), "x\n".repeat(1000));

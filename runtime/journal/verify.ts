@@ -4,7 +4,13 @@ import { listSegments, type Segment } from "./segment.ts";
 
 /** Something about a journal that should not be. */
 export interface JournalFinding {
-  readonly kind: "not_a_line" | "torn_line" | "chain_broken" | "lines_missing";
+  readonly kind:
+    | "not_a_line"
+    | "torn_line"
+    | "chain_broken"
+    | "lines_missing"
+    | "head_contradicted"
+    | "statement_invalid";
   /** Where: the sequence number of the line concerned, or of the first that is missing. */
   readonly seq: number;
   readonly message: string;
@@ -22,16 +28,23 @@ export interface JournalVerification {
 /** Most findings that are told; a journal with more of them is spoilt beyond telling. */
 const MAX_FINDINGS = 100;
 
+/** What a journal is compared with. */
+export interface VerifyOptions {
+  /** Heads that others have kept: each must be in the journal, or lines were taken away or rewritten. */
+  readonly heads?: readonly JournalPosition[];
+  /** Is shown each line in order; a finding that it returns is added. */
+  readonly visit?: (line: JournalLine) => JournalFinding | undefined;
+}
+
 /**
  * Reads a journal from its first line to its last and checks that each continues the chain. Lines that the writer adds meanwhile
- * may or may not be seen. That nothing is missing at the end this cannot tell; compare with a head that somebody else has kept.
- *
- * @param visit is shown each line in order; a finding that it returns is added
+ * may or may not be seen. That nothing is missing at the end only the given heads can tell.
  */
 export async function verifyJournal(
   directory: string,
-  visit: (line: JournalLine) => JournalFinding | undefined = () => undefined,
+  options: VerifyOptions = {},
 ): Promise<JournalVerification> {
+  const heads = new Map(options.heads?.map(({ seq, hash }) => [seq, hash]));
   const findings: JournalFinding[] = [];
   const note = (finding: JournalFinding | undefined): void => {
     if (finding !== undefined && findings.length < MAX_FINDINGS) findings.push(finding);
@@ -52,11 +65,13 @@ export async function verifyJournal(
       }
       start ??= { seq: line.seq - 1, hash: line.prev };
       if (lines > 0 && !follows(line, previous)) note(broken(line, previous));
-      note(visit(line));
+      note(compare(line, heads.get(line.seq)));
+      note(options.visit?.(line));
       previous = { seq: line.seq, hash: line.hash };
       lines += 1;
     }
   }
+  note(missingTail(previous.seq, [...heads.keys()]));
   return { findings, start: start ?? GENESIS, end: previous, lines };
 }
 
@@ -73,6 +88,19 @@ export async function* readJournal(directory: string, fromSeq = 1): AsyncGenerat
 function segmentsFrom(segments: readonly Segment[], seq: number): readonly Segment[] {
   const first = segments.findLastIndex(({ firstSeq }) => firstSeq <= seq);
   return segments.slice(Math.max(0, first));
+}
+
+function compare(line: JournalLine, witnessed: string | undefined): JournalFinding | undefined {
+  if (witnessed === undefined || witnessed === line.hash) return undefined;
+  const message = `line ${line.seq} is not the one that was witnessed`;
+  return { kind: "head_contradicted", seq: line.seq, message };
+}
+
+function missingTail(end: number, witnessed: readonly number[]): JournalFinding | undefined {
+  const newest = Math.max(0, ...witnessed);
+  if (newest <= end) return undefined;
+  const message = `lines ${end + 1} to ${newest} were witnessed and are missing at the end`;
+  return { kind: "lines_missing", seq: end + 1, message };
 }
 
 function spoilt(complete: boolean, seq: number): JournalFinding {

@@ -1,4 +1,9 @@
-import type { AuditDecision, AuditDraft, AuditItem } from "../../proto/audit/v1/record.ts";
+import type {
+  AuditAction,
+  AuditDecision,
+  AuditDraft,
+  AuditItem,
+} from "../../proto/audit/v1/record.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
 import type { Checkpoint } from "../../runtime/journal/checkpoint.ts";
 import type { JournalState } from "../../runtime/journal/journal.ts";
@@ -27,6 +32,8 @@ export interface AuditLog {
 /** A durable intent. */
 export interface AuditRef {
   readonly seq: number;
+  readonly action: AuditAction;
+  readonly requestId: string | null;
 }
 
 /** How an intent ended; of a batch, item by item in the order of the intent. */
