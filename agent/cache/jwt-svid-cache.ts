@@ -6,6 +6,7 @@ import { untilAborted } from "../../runtime/until-aborted.ts";
 export interface JwtSvid {
   readonly token: string;
   readonly spiffeId: string;
+  /** Of the entry, at the time of the answer. */
   readonly hint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;

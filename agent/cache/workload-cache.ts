@@ -22,7 +22,7 @@ import { type CredentialBinding, X509SvidCache } from "./x509-svid-cache.ts";
 
 /** A change of what this agent may know, applied as one. */
 export interface CacheChange {
-  /** Revision of the server's store that the cache holds afterwards; 0n from a server without revisions. */
+  /** Revision of the server's store that this came with; 0n from a server without revisions. */
   readonly revision: bigint;
   readonly entries: readonly CachedEntry[];
   readonly removedEntryIds: readonly string[];
@@ -61,7 +61,7 @@ export class WorkloadCache implements WorkloadViews {
   readonly #deps: WorkloadCacheDeps;
   readonly #entries = new EntryIndex();
   readonly #status = new Feed<ViewStatus>(STARTING);
-  readonly #ordersDue = new Feed<undefined>(undefined);
+  readonly #ordersDue = new Feed(0);
   #issuanceEpoch = "";
 
   constructor(deps: WorkloadCacheDeps) {
@@ -71,7 +71,7 @@ export class WorkloadCache implements WorkloadViews {
       random: deps.random,
       maxSvids: deps.maxX509Svids,
       onChange: (entryId) => this.subscriptions.svidChanged(entryId),
-      onDue: () => this.#ordersDue.set(undefined),
+      onDue: () => this.wakeIssuer(),
       onBinding: deps.onBinding,
     });
     this.jwtSvids = new JwtSvidCache({
@@ -93,9 +93,14 @@ export class WorkloadCache implements WorkloadViews {
     return this.#status;
   }
 
-  /** Fires when an X509-SVID may have to be ordered at once. */
-  get ordersDue(): ReadFeed<undefined> {
+  /** Changes when an X509-SVID may have to be ordered at once. */
+  get ordersDue(): ReadFeed<number> {
     return this.#ordersDue;
+  }
+
+  /** Makes whoever reads `ordersDue` look again, since there is room for another order. */
+  wakeIssuer(): void {
+    this.#ordersDue.set(this.#ordersDue.value + 1);
   }
 
   get entryCount(): number {
@@ -136,7 +141,6 @@ export class WorkloadCache implements WorkloadViews {
       this.subscriptions.bundleChanged(wire.trustDomain, revision);
     }
     for (const entry of change.entries) this.#putEntry(entry, revision);
-    this.setStatus({ revision });
   }
 
   /** Takes out the entries whose time is up; returns how many. */
@@ -196,9 +200,8 @@ export class WorkloadCache implements WorkloadViews {
     const instance = instanceKey(entry.instanceScope, o.caller.instance);
     const request = { entryId: entry.id, instance, audience: o.audience };
     const svid = await this.jwtSvids.fetch(request, { fresh: entry.freshJwt, signal: o.signal });
-    // The entry may have gone while the server was signing.
-    this.#grantedEntry(o.caller, o.entryId);
-    return svid;
+    // The entry may have gone, or changed its hint, while the server was signing.
+    return { ...svid, hint: this.#grantedEntry(o.caller, o.entryId).hint };
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {

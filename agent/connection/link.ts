@@ -13,6 +13,8 @@ const DRAIN_MS = 30_000;
 export class Link {
   /** The address as configured. */
   readonly server: string;
+  /** Whether a stream on this link is alive, so that one failed call says nothing about the link. */
+  isLive = false;
   readonly #channel: Channel;
   readonly #clock: Clock;
   readonly #clients = new Map<string, unknown>();

@@ -86,7 +86,7 @@ export class ServerConnection implements Disposable {
         return await link.use(desc, run);
       } catch (err) {
         this.#deps.identity.report(err);
-        if (!isUnreachable(err)) throw err;
+        if (!isUnreachable(err) || link.isLive) throw err;
         this.failed(link);
         if (attempt >= this.#deps.servers.length) throw err;
       }

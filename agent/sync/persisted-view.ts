@@ -1,0 +1,96 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  AgentState,
+  AgentStateSchema,
+  StoredX509Svid as StoredSvidMessage,
+} from "../../proto/gen/assay/agent/v1/state_pb.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import type { CachedEntry } from "../cache/entry.ts";
+import { readEntry, writeEntry } from "../cache/entry-wire.ts";
+import type { WorkloadCache } from "../cache/workload-cache.ts";
+import type { StoredX509Svid } from "../cache/x509-svid-cache.ts";
+import { restoreRecord } from "../cache/x509-svid-record.ts";
+import type { SyncPoint } from "./sync-cursor.ts";
+
+/** The part of the state file that holds what workloads are served from. */
+export function storeView(
+  cache: WorkloadCache,
+  point: SyncPoint,
+): MessageInitShape<typeof AgentStateSchema> {
+  return {
+    authorizationDigest: point.authorizationDigest,
+    revocationEpoch: point.revocationEpoch,
+    policyRevision: point.policyRevision,
+    ...(point.cursor === undefined ? {} : { cursor: point.cursor }),
+    entries: [...cache.entries()].map(writeEntry),
+    bundles: [...cache.bundles.values()].map(({ wire }) => wire),
+    x509Svids: cache.svids.stored().map(({ record, instance, executable }) => ({
+      entryId: record.entryId,
+      entryRevision: record.entryRevision,
+      instance: instance ?? "",
+      executable: executable ?? "",
+      certificateChain: record.certificateChainDer,
+      privateKey: record.privateKeyPkcs8,
+      renewAtMs: BigInt(record.renewAt.getTime()),
+    })),
+  };
+}
+
+/**
+ * Fills an empty cache with what the state file holds. What has expired meanwhile stays out.
+ *
+ * @returns where the agent stood
+ */
+export function restoreView(
+  state: AgentState,
+  o: { readonly cache: WorkloadCache; readonly trustDomain: TrustDomain; readonly log: Logger },
+): SyncPoint {
+  const { cache } = o;
+  const { cursor } = state;
+  cache.apply({
+    revision: cursor?.revision ?? 0n,
+    entries: tryEach(o.log, state.entries, (entry) => readEntry(entry, o.trustDomain)),
+    removedEntryIds: [],
+    bundles: state.bundles,
+    removedBundles: [],
+  });
+  cache.removeExpiredEntries();
+  cache.svids.restore(tryEach(o.log, state.x509Svids, restoreSvid), (id): CachedEntry | undefined =>
+    cache.entry(id),
+  );
+  cache.setStatus({ revision: cursor?.revision ?? 0n, serverRevision: cursor?.revision ?? 0n });
+  return {
+    cursor: cursor && { incarnation: cursor.incarnation, revision: cursor.revision },
+    authorizationDigest: state.authorizationDigest.slice(),
+    revocationEpoch: state.revocationEpoch,
+    policyRevision: state.policyRevision,
+  };
+}
+
+function restoreSvid(stored: StoredSvidMessage): StoredX509Svid {
+  const record = restoreRecord({
+    entryId: stored.entryId,
+    entryRevision: stored.entryRevision,
+    certificateChainDer: stored.certificateChain.slice(),
+    privateKeyPkcs8: stored.privateKey.slice(),
+    renewAt: new Date(Number(stored.renewAtMs)),
+  });
+  return {
+    record,
+    instance: stored.instance || undefined,
+    executable: stored.executable || undefined,
+  };
+}
+
+// The file as a whole is intact; one item that this version cannot read does not take the others with it.
+function tryEach<T, U>(log: Logger, items: readonly T[], read: (item: T) => U): readonly U[] {
+  return items.flatMap((item) => {
+    try {
+      return [read(item)];
+    } catch (err) {
+      log.warn({ err }, "Item of the state file is not usable");
+      return [];
+    }
+  });
+}

@@ -1,0 +1,304 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type AgentHeartbeat,
+  AgentHeartbeatSchema,
+  type AgentMessageSchema,
+  AgentSync,
+  type AuditHead,
+  type Query,
+  type Refusal,
+  type ServerHello,
+  type ServerMessage,
+  type Update,
+} from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import { describeError } from "../../runtime/errors/describe.ts";
+import { failedPrecondition, unavailable } from "../../runtime/errors/status-error.ts";
+import type { Feed } from "../../runtime/feed.ts";
+import type { Logger } from "../../runtime/log.ts";
+import { runTasks } from "../../runtime/process/tasks.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { WorkloadCache } from "../cache/workload-cache.ts";
+import type { Link } from "../connection/link.ts";
+import { Outbox } from "../connection/outbox.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import type { BindingQueue } from "./binding-queue.ts";
+import { DEFAULT_ISSUANCE_LIMITS, type IssuanceLimits } from "./issuance-limits.ts";
+import type { SyncedView } from "./synced-view.ts";
+import { UpdateAssembler } from "./update-assembler.ts";
+
+/** The protocol versions that this agent speaks. */
+const PROTOCOL_MIN = 1;
+const PROTOCOL_MAX = 1;
+/** A server that has not said hello after this long is not one to work with now. */
+const HELLO_TIMEOUT_MS = 10_000;
+/** A server that has been silent for this many of its heartbeats is gone. */
+const SILENT_HEARTBEATS = 3;
+/** For servers that leave it open. */
+const DEFAULT_HEARTBEAT_SECONDS = 30;
+/** Ids in one request, so that it stays far below the message limit. */
+const IDS_PER_REQUEST = 5_000;
+const BINDINGS_PER_REPORT = 1_000;
+
+export interface SyncSessionDeps {
+  readonly view: SyncedView;
+  readonly cache: WorkloadCache;
+  readonly bindings: BindingQueue;
+  readonly limits: Feed<IssuanceLimits>;
+  /** Makes the agent's state durable. */
+  readonly persist: () => Promise<void>;
+  /** The state has changed and may be written soon. */
+  readonly changed: () => void;
+  /** A server has confirmed that it knows us, or that we know what it knows. */
+  readonly contact: () => void;
+  /** What the agent knows of a process, or of its recent refusals when `pid` is 0. */
+  readonly explain: (pid: number, signal: AbortSignal) => Promise<readonly Refusal[]>;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * One stream of assay.sync.v1 with one server, from hello to its end. Resolves when `signal` aborts.
+ *
+ * @throws {StatusError} UNIMPLEMENTED from a server without push; UNAVAILABLE when the stream ends or falls silent; and what
+ *   else the server answers
+ */
+export async function runSyncSession(
+  deps: SyncSessionDeps,
+  link: Link,
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const session = new SyncSession(deps, link, either);
+  try {
+    await link.use(AgentSync, (client) =>
+      Promise.race([
+        session.read(client.sync(session.outbox, { signal: either })),
+        session.watch(),
+        session.runBackground(),
+      ]),
+    );
+  } catch (err) {
+    if (!signal.aborted) throw err;
+  } finally {
+    over.abort();
+    session.outbox.close();
+    link.isLive = false;
+    deps.cache.setStatus({ connected: false });
+  }
+}
+
+class SyncSession {
+  readonly outbox: Outbox<MessageInitShape<typeof AgentMessageSchema>> = new Outbox();
+  readonly #deps: SyncSessionDeps;
+  readonly #link: Link;
+  readonly #signal: AbortSignal;
+  readonly #assembler = new UpdateAssembler();
+  readonly #acknowledgements: Acknowledgements;
+  #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1000;
+  #lastHeardMs: number;
+  #helloSeen = false;
+  /** The server's newest audit head: we are its witness. */
+  #witnessed: AuditHead | undefined;
+  /** Acknowledgements go out in the order of the updates, however long each takes to become durable. */
+  #applied: Promise<void> = Promise.resolve();
+  /** A removal could not be made durable so far. */
+  #isUnsaved = false;
+
+  constructor(deps: SyncSessionDeps, link: Link, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#link = link;
+    this.#signal = signal;
+    this.#acknowledgements = new Acknowledgements(this.outbox, deps.cache.subscriptions.owedSince);
+    this.#lastHeardMs = deps.clock.monotonicMs();
+    deps.view.restart();
+    this.#sayHello();
+  }
+
+  async read(messages: AsyncIterable<ServerMessage>): Promise<void> {
+    for await (const message of messages) {
+      this.#lastHeardMs = this.#deps.clock.monotonicMs();
+      this.#handle(message);
+    }
+    throw unavailable("server ended the synchronisation stream");
+  }
+
+  /** Fails when the server falls silent. */
+  async watch(): Promise<void> {
+    const { clock } = this.#deps;
+    while (!this.#signal.aborted) {
+      const patienceMs = this.#helloSeen ? this.#heartbeatMs * SILENT_HEARTBEATS : HELLO_TIMEOUT_MS;
+      const leftMs = this.#lastHeardMs + patienceMs - clock.monotonicMs();
+      if (leftMs <= 0) throw unavailable("server has fallen silent");
+      await clock.sleep(leftMs, this.#signal);
+    }
+  }
+
+  runBackground(): Promise<void> {
+    return runTasks(
+      {
+        heartbeat: () => this.#runHeartbeat(),
+        bindings: () => this.#runBindings(),
+        acknowledgements: (signal) => this.#acknowledgements.run(signal),
+      },
+      this.#signal,
+    );
+  }
+
+  #sayHello(): void {
+    const { point } = this.#deps.view;
+    this.outbox.push({
+      message: {
+        case: "hello",
+        value: {
+          protocolMin: PROTOCOL_MIN,
+          protocolMax: PROTOCOL_MAX,
+          agentVersion: this.#deps.agentVersion,
+          authorizationDigest: point.authorizationDigest,
+          revocationEpoch: point.revocationEpoch,
+          ...(point.cursor === undefined ? {} : { cursor: point.cursor }),
+        },
+      },
+    });
+  }
+
+  #handle({ message }: ServerMessage): void {
+    switch (message.case) {
+      case "hello":
+        this.#onHello(message.value);
+        break;
+      case "update": {
+        const update = this.#assembler.add(message.value);
+        if (update !== undefined) this.#onUpdate(update);
+        break;
+      }
+      case "heartbeat": {
+        const { cursor, auditHead } = message.value;
+        if (auditHead !== undefined) this.#witnessed = auditHead;
+        if (cursor !== undefined) this.#sawRevision(cursor.revision);
+        this.#deps.contact();
+        break;
+      }
+      case "query":
+        void this.#answer(message.value);
+        break;
+      case "unsupported":
+        this.#deps.log.info({ kind: message.value.kind }, "Server does not know a message kind");
+        break;
+      default:
+        // Never ignored in silence: the server must know that this agent did not do what it asked.
+        this.outbox.push({
+          message: { case: "unsupported", value: { kind: message.case ?? "unknown" } },
+        });
+    }
+  }
+
+  #onHello(hello: ServerHello): void {
+    if (hello.protocol < PROTOCOL_MIN || hello.protocol > PROTOCOL_MAX) {
+      throw failedPrecondition(`server speaks version ${hello.protocol} of the sync protocol`);
+    }
+    this.#helloSeen = true;
+    this.#link.isLive = true;
+    if (hello.heartbeatSeconds > 0) this.#heartbeatMs = hello.heartbeatSeconds * 1000;
+    this.#deps.limits.set({
+      maxPerCall: hello.maxCsrsPerCall || DEFAULT_ISSUANCE_LIMITS.maxPerCall,
+      maxInFlight: hello.maxCsrsInFlight || DEFAULT_ISSUANCE_LIMITS.maxInFlight,
+    });
+    this.#deps.cache.setStatus({ connected: true });
+    this.#deps.log.info({ server_version: hello.serverVersion }, "Synchronisation began");
+  }
+
+  #onUpdate(update: Update): void {
+    const { cursor } = update;
+    if (cursor === undefined) throw new Error("sync: the update has no cursor");
+    this.#acknowledgements.received(cursor);
+    this.#sawRevision(cursor.revision);
+    const before = this.#deps.view.point;
+    const { point, hasRemovals, wanted } = this.#deps.view.applyUpdate(update);
+    for (let start = 0; start < wanted.length; start += IDS_PER_REQUEST) {
+      const ids = wanted.slice(start, start + IDS_PER_REQUEST);
+      this.outbox.push({ message: { case: "entryRequest", value: { ids } } });
+    }
+    this.#deps.contact();
+    const mustPersist = hasRemovals || this.#isUnsaved;
+    if (!mustPersist) this.#deps.changed();
+    const isDurable = mustPersist ? this.#deps.persist() : undefined;
+    this.#applied = Promise.all([this.#applied, isDurable]).then(
+      () => {
+        if (mustPersist) this.#isUnsaved = false;
+        if (point !== before && point.cursor !== undefined) {
+          this.#acknowledgements.applied(point.cursor);
+        }
+      },
+      (err: unknown) => {
+        this.#isUnsaved = true;
+        // Not acknowledged, so that the operator sees this agent as late: after a restart it could serve what has gone.
+        this.#deps.log.error({ err }, "Removal was not made durable");
+      },
+    );
+  }
+
+  #sawRevision(revision: bigint): void {
+    if (revision > this.#deps.cache.status.value.serverRevision) {
+      this.#deps.cache.setStatus({ serverRevision: revision });
+    }
+  }
+
+  async #answer(query: Query): Promise<void> {
+    const answer = await this.#answerTo(query).catch((err: unknown) => ({
+      error: describeError(err),
+    }));
+    this.outbox.push({ message: { case: "answer", value: { queryId: query.id, ...answer } } });
+  }
+
+  async #answerTo({ question }: Query): Promise<{ refusals?: Refusal[]; state?: AgentHeartbeat }> {
+    switch (question.case) {
+      case "explain": {
+        const refusals = await this.#deps.explain(question.value.pid, this.#signal);
+        return { refusals: [...refusals] };
+      }
+      case "state":
+        return { state: this.#heartbeat() };
+      default:
+        throw new Error("unsupported question");
+    }
+  }
+
+  async #runHeartbeat(): Promise<void> {
+    while (!this.#signal.aborted) {
+      await this.#deps.clock.sleep(this.#heartbeatMs, this.#signal);
+      const value = this.#heartbeat();
+      this.outbox.push({ message: { case: "heartbeat", value } }, "heartbeat");
+    }
+  }
+
+  async #runBindings(): Promise<void> {
+    for await (const _ of this.#deps.bindings.added.subscribe(this.#signal)) {
+      for (;;) {
+        const taken = this.#deps.bindings.take(BINDINGS_PER_REPORT);
+        if (taken.length === 0) break;
+        const bindings = taken.map(({ credential, entryId, instance, executable, boundAt }) => ({
+          credential,
+          entryId,
+          instance,
+          executable: executable ?? "",
+          boundAtMs: BigInt(boundAt.getTime()),
+        }));
+        this.outbox.push({ message: { case: "bindings", value: { bindings } } });
+      }
+    }
+  }
+
+  #heartbeat(): AgentHeartbeat {
+    const { view, cache } = this.#deps;
+    const { cursor, revocationEpoch } = view.point;
+    return create(AgentHeartbeatSchema, {
+      revocationEpoch,
+      workloadStreams: cache.subscriptions.openCount,
+      cachedSvids: cache.svids.size,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(this.#witnessed === undefined ? {} : { witnessed: this.#witnessed }),
+    });
+  }
+}

@@ -1,0 +1,261 @@
+import {
+  type AuthorizedEntry,
+  Update_Kind as Kind,
+  type Revocation,
+  type Update,
+} from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { Logger } from "../../runtime/log.ts";
+import { Certificate } from "../../spiffe/x509/certificate.ts";
+import type { CachedEntry } from "../cache/entry.ts";
+import { readEntry } from "../cache/entry-wire.ts";
+import type { WorkloadCache } from "../cache/workload-cache.ts";
+import type { TrustStore } from "../identity/trust-store.ts";
+import { issuanceEpoch, leadsBack, SYNC_START, type SyncPoint } from "./sync-cursor.ts";
+
+export interface SyncedViewDeps {
+  readonly cache: WorkloadCache;
+  readonly trust: TrustStore;
+  readonly log: Logger;
+}
+
+/** What an update led to. */
+export interface AppliedUpdate {
+  /** Where the agent stands now. */
+  readonly point: SyncPoint;
+  /** Something was taken away, which must be durable before it is acknowledged. */
+  readonly hasRemovals: boolean;
+  /** Entries that the agent lacks and asks for; the update counts as applied only once they are here. */
+  readonly wanted: readonly string[];
+}
+
+/** Where the own bundle, entries and revocations come from; the same for push and poll. */
+export interface ViewChange {
+  readonly point: SyncPoint;
+  readonly entries: readonly CachedEntry[];
+  readonly removedEntryIds: readonly string[];
+  readonly bundles: readonly Bundle[];
+  readonly removedBundles: readonly string[];
+  readonly revocations: readonly Revocation[];
+}
+
+/**
+ * Keeps the cache in step with what the server says this agent may know. Each complete update is applied as one; the place in
+ * the server's log moves only when the cache holds all that belongs to it.
+ */
+export class SyncedView {
+  readonly #deps: SyncedViewDeps;
+  #point: SyncPoint;
+  #isKnown: boolean;
+  /** Entries asked for after an inventory, and where the agent will stand once they are here. */
+  #missing: { readonly ids: Set<string>; point: SyncPoint } | undefined;
+
+  /**
+   * @param restored where an earlier run of the agent stood, with the cache filled as it was then; undefined when nothing is
+   *   known yet
+   */
+  constructor(deps: SyncedViewDeps, restored: SyncPoint | undefined) {
+    const point = restored ?? SYNC_START;
+    this.#deps = deps;
+    this.#point = point;
+    this.#isKnown = restored !== undefined;
+    deps.cache.setIssuanceEpoch(issuanceEpoch(point));
+  }
+
+  get point(): SyncPoint {
+    return this.#point;
+  }
+
+  /** Whether a server has told, in this run or an earlier one, what this node may have. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  /** A new stream begins: what was asked for on the old one will not come. */
+  restart(): void {
+    this.#missing = undefined;
+  }
+
+  /** Forgets the place in the log, so that the next hello asks for everything. */
+  reset(): void {
+    this.#missing = undefined;
+    this.#isKnown = false;
+    this.#point = { ...SYNC_START, revocationEpoch: this.#point.revocationEpoch };
+  }
+
+  /**
+   * Applies a complete update.
+   *
+   * @throws {Error} when it would lead back behind what this agent has seen, or makes no sense
+   */
+  applyUpdate(update: Update): AppliedUpdate {
+    const { cursor } = update;
+    if (cursor === undefined) throw new Error("sync: the update has no cursor");
+    if (leadsBack(this.#point, cursor)) {
+      throw new Error("sync: the server is behind what this agent has already seen");
+    }
+    const point: SyncPoint = {
+      cursor: { incarnation: cursor.incarnation, revision: cursor.revision },
+      authorizationDigest: update.authorizationDigest.slice(),
+      revocationEpoch: maxOf(this.#point.revocationEpoch, update.revocationEpoch),
+      policyRevision: update.policyRevision,
+    };
+    const entries = this.readEntries(update.entries);
+    const change = { point, entries, ...pickBundles(update), revocations: update.revocations };
+    switch (update.kind) {
+      case Kind.DIFFERENCE:
+        return this.#applyDifference({ ...change, removedEntryIds: update.removedEntryIds });
+      case Kind.SNAPSHOT:
+        this.#missing = undefined;
+        return this.apply({ ...change, ...this.#whatSnapshotRemoves(update) });
+      case Kind.INVENTORY:
+        return this.#applyInventory(update, change);
+      case Kind.ENTRIES:
+        return this.#applyAnswer(change);
+      default:
+        throw new Error("sync: the update is of an unknown kind");
+    }
+  }
+
+  /** Applies a change that is complete in itself, and moves the agent's place to where it leads. */
+  apply(change: ViewChange): AppliedUpdate {
+    this.#applyToCache(change);
+    this.#arrive(change.point);
+    return { point: this.#point, hasRemovals: hasRemovals(change), wanted: [] };
+  }
+
+  #applyDifference(change: ViewChange): AppliedUpdate {
+    if (this.#missing === undefined) return this.apply(change);
+    // The whole set is still on its way: take what came, and move on when the rest is here.
+    for (const { id } of change.entries) this.#missing.ids.delete(id);
+    for (const id of change.removedEntryIds) this.#missing.ids.delete(id);
+    this.#missing.point = change.point;
+    return this.#applyPart(change);
+  }
+
+  #applyInventory(update: Update, change: Omit<ViewChange, "removedEntryIds">): AppliedUpdate {
+    const { cache } = this.#deps;
+    const listed = new Set(update.inventory.map(({ id }) => id));
+    const sent = new Set(change.entries.map(({ id }) => id));
+    const ids = update.inventory
+      .filter(({ id, revisionNumber, createdAt }) => {
+        const held = cache.entry(id);
+        const isHeld = held?.revision === revisionNumber && held.createdAt === createdAt;
+        return !isHeld && !sent.has(id);
+      })
+      .map(({ id }) => id);
+    const removedEntryIds = [...cache.entries()]
+      .map(({ id }) => id)
+      .filter((id) => !listed.has(id));
+    this.#missing = { ids: new Set(ids), point: change.point };
+    const applied = this.#applyPart({ ...change, removedEntryIds });
+    return { ...applied, wanted: ids };
+  }
+
+  #applyAnswer(change: Omit<ViewChange, "removedEntryIds">): AppliedUpdate {
+    const missing = this.#missing;
+    if (missing === undefined) throw new Error("sync: entries came that were not asked for");
+    const entries = change.entries.filter(({ id }) => missing.ids.has(id));
+    // What was asked for and is not in the answer is not authorised any more.
+    const came = new Set(entries.map(({ id }) => id));
+    const removedEntryIds = [...missing.ids].filter((id) => !came.has(id));
+    missing.ids.clear();
+    return this.#applyPart({ ...change, entries, removedEntryIds });
+  }
+
+  #applyPart(change: ViewChange): AppliedUpdate {
+    this.#applyToCache(change);
+    if (this.#missing !== undefined && this.#missing.ids.size === 0) {
+      const { point } = this.#missing;
+      this.#missing = undefined;
+      this.#arrive(point);
+    }
+    return { point: this.#point, hasRemovals: hasRemovals(change), wanted: [] };
+  }
+
+  #arrive(point: SyncPoint): void {
+    this.#point = point;
+    this.#isKnown = true;
+    this.#deps.cache.setStatus({ revision: point.cursor?.revision ?? 0n });
+  }
+
+  #applyToCache(change: ViewChange): void {
+    const { cache, trust } = this.#deps;
+    const own = change.bundles.find(({ trustDomain }) => trustDomain === trust.trustDomain.name);
+    if (own !== undefined) {
+      trust.update(own);
+      this.#renewTainted(own);
+    }
+    cache.setIssuanceEpoch(issuanceEpoch(change.point));
+    if (change.revocations.length > 0) this.#revoke(change.revocations);
+    cache.apply({ ...change, revision: change.point.cursor?.revision ?? 0n });
+  }
+
+  #revoke(revocations: readonly Revocation[]): void {
+    const { cache, log } = this.#deps;
+    cache.jwtSvids.clear();
+    cache.svids.revoke((record) =>
+      revocations.some(
+        (revoked) =>
+          (revoked.credential === "" || revoked.credential === record.serialNumber) &&
+          (revoked.entryId === "" || revoked.entryId === record.entryId) &&
+          (revoked.spiffeId === "" || revoked.spiffeId === record.spiffeId) &&
+          (revoked.issuedBefore === 0n ||
+            BigInt(Math.floor(record.notBefore.getTime() / 1000)) < revoked.issuedBefore),
+      ),
+    );
+    log.info({ count: revocations.length }, "Credentials revoked");
+  }
+
+  #renewTainted(own: Bundle): void {
+    const tainted = own.x509Authorities.filter((authority) => authority.tainted);
+    if (own.jwtAuthorities.some((key) => key.tainted)) this.#deps.cache.jwtSvids.clear();
+    if (tainted.length === 0) return;
+    const keyIds = tainted.flatMap(({ asn1 }) => {
+      const { subjectKeyId } = Certificate.parse(asn1.slice());
+      return subjectKeyId === undefined ? [] : [Buffer.from(subjectKeyId).toString("hex")];
+    });
+    this.#deps.cache.svids.renewSignedBy(new Set(keyIds));
+  }
+
+  #whatSnapshotRemoves(update: Update): Pick<ViewChange, "removedEntryIds" | "removedBundles"> {
+    const { cache } = this.#deps;
+    const entries = new Set(update.entries.map(({ entry }) => entry?.id));
+    const bundles = new Set(update.bundles.map(({ trustDomain }) => trustDomain));
+    return {
+      removedEntryIds: [...cache.entries()].map(({ id }) => id).filter((id) => !entries.has(id)),
+      removedBundles: [...cache.bundles.values()]
+        .map(({ trustDomain }) => trustDomain)
+        .filter((name) => !bundles.has(name)),
+    };
+  }
+
+  /** Reads what a server sent. An entry that makes no sense is logged and left out, and does not keep the others away. */
+  readEntries(entries: readonly AuthorizedEntry[]): readonly CachedEntry[] {
+    return entries.flatMap((authorized) => {
+      try {
+        return [readEntry(authorized, this.#deps.trust.trustDomain)];
+      } catch (err) {
+        const entryId = authorized.entry?.id ?? "";
+        this.#deps.log.error({ err, entry_id: entryId }, "Entry from the server is not usable");
+        return [];
+      }
+    });
+  }
+}
+
+function pickBundles(update: Update): Pick<ViewChange, "bundles" | "removedBundles"> {
+  return { bundles: update.bundles, removedBundles: update.removedBundles };
+}
+
+function hasRemovals(change: ViewChange): boolean {
+  return (
+    change.removedEntryIds.length > 0 ||
+    change.removedBundles.length > 0 ||
+    change.revocations.length > 0
+  );
+}
+
+function maxOf(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,161 @@
+import type { KeyObject } from "node:crypto";
+import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
+import { Status, StatusError } from "../../runtime/errors/status-error.ts";
+import type { ReadFeed } from "../../runtime/feed.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { renewalInstant } from "../../runtime/time/due.ts";
+import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
+import { createCsr } from "../../spiffe/x509/csr.ts";
+import type { KeyPool } from "../cache/key-pool.ts";
+import type { WorkloadCache } from "../cache/workload-cache.ts";
+import type { X509SvidOrder } from "../cache/x509-svid-cache.ts";
+import { type IssuedChain, makeRecord } from "../cache/x509-svid-record.ts";
+import type { ServerConnection } from "../connection/server-connection.ts";
+import { untilChanged } from "../connection/until-changed.ts";
+import type { IssuanceLimits } from "./issuance-limits.ts";
+
+export interface X509SvidIssuerDeps {
+  readonly cache: WorkloadCache;
+  readonly keys: KeyPool;
+  readonly connection: ServerConnection;
+  readonly limits: ReadFeed<IssuanceLimits>;
+  /** SVIDs have come; the state may be written soon. */
+  readonly changed: () => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+const CALL_TIMEOUT_MS = 30_000;
+/** The wall clock may jump while we wait for a renewal; look at it this often. */
+const MAX_WAIT_MS = 30_000;
+/** SVIDs are renewed when this share of their life has passed; two thirds are left if the server is away. */
+const RENEW_AFTER = 1 / 3;
+const RENEW_JITTER = 0.1;
+
+/**
+ * Orders the X509-SVIDs that are due, whoever waits first, with no more CSRs in flight than the server wants. An entry that
+ * the server refuses is tried again later and holds up no other. Resolves once `signal` aborts.
+ */
+export async function runX509SvidIssuer(
+  deps: X509SvidIssuerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const issuer = new Issuer(deps, signal);
+  const { cache, clock } = deps;
+  while (!signal.aborted) {
+    const seen = cache.ordersDue.value;
+    // Without a server every order would fail, each with its own line in the log; the connection is tried elsewhere.
+    const canOrder = cache.status.value.connected && issuer.room > 0;
+    if (canOrder && issuer.startBatch()) continue;
+    const dueInMs = canOrder ? cache.svids.nextDueAtMs() - clock.monotonicMs() : MAX_WAIT_MS;
+    const ms = Math.min(Math.max(0, dueInMs), MAX_WAIT_MS);
+    await untilChanged(cache.ordersDue, { seen, ms, clock, signal });
+  }
+}
+
+class Issuer {
+  readonly #deps: X509SvidIssuerDeps;
+  readonly #signal: AbortSignal;
+  #inFlight = 0;
+  /** What was learned of how much the server takes in one call, from calls that were too large. */
+  #batchCeiling = Number.POSITIVE_INFINITY;
+
+  constructor(deps: X509SvidIssuerDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+  }
+
+  /** How many CSRs may be sent now. */
+  get room(): number {
+    return Math.max(0, this.#deps.limits.value.maxInFlight - this.#inFlight);
+  }
+
+  /** Sends one call with what is due; returns false when nothing is, or there is no room. */
+  startBatch(): boolean {
+    const { cache, limits } = this.#deps;
+    const max = Math.min(limits.value.maxPerCall, this.room, this.#batchCeiling);
+    if (max < 1) return false;
+    const orders = cache.svids.takeDue(max);
+    if (orders.length === 0) return false;
+    this.#inFlight += orders.length;
+    void this.#issue(orders).finally(() => {
+      this.#inFlight -= orders.length;
+      cache.wakeIssuer();
+    });
+    return true;
+  }
+
+  async #issue(orders: readonly X509SvidOrder[]): Promise<void> {
+    const { cache, connection, log } = this.#deps;
+    try {
+      const keys = await Promise.all(orders.map(() => this.#deps.keys.take()));
+      const params = orders.map(({ entry }, i) => ({
+        entryId: entry.id,
+        csr: csrFor(entry.spiffeId, keys[i]?.privateKey),
+      }));
+      const { results } = await connection.call(SVID, (client) =>
+        client.batchNewX509SVID({ params }, { signal: this.#signal, timeoutMs: CALL_TIMEOUT_MS }),
+      );
+      this.#batchCeiling *= 2;
+      orders.forEach((order, i) => {
+        const { status, svid } = results[i] ?? {};
+        this.#finish(order, keys[i]?.privateKey, {
+          code: status?.code ?? (svid === undefined ? Status.INTERNAL : Status.OK),
+          message: status?.message ?? "the server sent no result",
+          chainDer: svid?.certChain ?? [],
+        });
+      });
+      this.#deps.changed();
+    } catch (err) {
+      if (isTooLarge(err)) this.#batchCeiling = Math.max(1, Math.floor(orders.length / 2));
+      for (const order of orders) cache.svids.fail(order);
+      if (!this.#signal.aborted) {
+        log.warn({ err, orders: orders.length }, "X509-SVIDs were not issued, trying again");
+      }
+    }
+  }
+
+  #finish(order: X509SvidOrder, privateKey: KeyObject | undefined, result: OneResult): void {
+    const { cache, clock, log, random } = this.#deps;
+    try {
+      if (result.code !== Status.OK) throw new StatusError(result.code, result.message);
+      if (privateKey === undefined) throw new TypeError("issuer: order without key");
+      const issued: IssuedChain = { entry: order.entry, chainDer: result.chainDer, privateKey };
+      const record = makeRecord(issued, clock.now(), (validity) =>
+        renewalInstant({ ...validity, fraction: RENEW_AFTER, jitter: RENEW_JITTER, random }),
+      );
+      cache.svids.complete(order, record);
+      log.debug(
+        {
+          entry_id: record.entryId,
+          spiffe_id: record.spiffeId,
+          serial_number: record.serialNumber,
+          expires_at: record.notAfter.toISOString(),
+        },
+        "X509-SVID arrived",
+      );
+    } catch (err) {
+      cache.svids.fail(order);
+      log.warn({ err, entry_id: order.entry.id }, "X509-SVID was not issued, trying again");
+    }
+  }
+}
+
+interface OneResult {
+  readonly code: number;
+  readonly message: string;
+  readonly chainDer: readonly Uint8Array[];
+}
+
+function csrFor(spiffeId: string, privateKey: KeyObject | undefined): Uint8Array {
+  if (privateKey === undefined) throw new TypeError("issuer: order without key");
+  return createCsr({ privateKey, spiffeId: SpiffeId.parse(spiffeId) });
+}
+
+// Limits of rate and of message size look alike; a smaller call helps against both.
+function isTooLarge(err: unknown): boolean {
+  return err instanceof StatusError && err.code === Status.RESOURCE_EXHAUSTED;
+}
