@@ -9,6 +9,8 @@ export interface WorkloadEntry {
   readonly path: string;
   /** What it must show, as "type:value". */
   readonly selectors: readonly string[];
+  /** Seconds; the server's default unless given. */
+  readonly x509SvidTtl?: number;
 }
 
 /** The calling user as a workload: every process of its uid. */
@@ -40,12 +42,13 @@ export async function registerUser(machine: LocalMachine, signal: AbortSignal): 
  */
 export async function registerWorkload(
   { server, trustDomain, agentPath }: LocalMachine,
-  { path, selectors }: WorkloadEntry,
+  { path, selectors, x509SvidTtl = 0 }: WorkloadEntry,
   signal: AbortSignal,
 ): Promise<string> {
   const entry = {
     spiffeId: { trustDomain, path },
     parentId: { trustDomain, path: agentPath },
+    x509SvidTtl,
     selectors: selectors.map((selector) => {
       const colon = selector.indexOf(":");
       return { type: selector.slice(0, colon), value: selector.slice(colon + 1) };

@@ -4,6 +4,7 @@ import {
   type Server as GrpcServer,
   ServerCredentials,
 } from "@grpc/grpc-js";
+import { systemClock } from "../../runtime/time/clock.ts";
 import { verifyX509Svid } from "../svid/x509-verify.ts";
 import { Certificate } from "../x509/certificate.ts";
 import type { MutualTls } from "./client.ts";
@@ -20,7 +21,7 @@ export function grpcChannelCredentials(tls: MutualTls): ChannelCredentials {
     () => secureContextOf(tls.svid.x509Svid()),
     (chainDer) => {
       const chain = chainDer.map((der) => Certificate.parse(der));
-      tls.authorize(verifyX509Svid(chain, tls.bundles, tls.now?.() ?? new Date()).id);
+      tls.authorize(verifyX509Svid(chain, tls.bundles, tls.now?.() ?? systemClock.now()).id);
     },
   );
 }

@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import { systemClock } from "../../runtime/time/clock.ts";
 import type { BundleSource } from "../bundle/bundle.ts";
 import type { Matcher } from "../id/matcher.ts";
 import type { SpiffeId } from "../id/spiffe-id.ts";
@@ -26,7 +27,7 @@ const verifiedIds = new WeakMap<TLSSocket, SpiffeId>();
  */
 export function verifyPeer(socket: TLSSocket, policy: PeerPolicy): SpiffeId {
   const chain = peerChain(socket).map((der) => Certificate.parse(der));
-  const now = policy.now?.() ?? new Date();
+  const now = policy.now?.() ?? systemClock.now();
   const { id } = verifyX509Svid(chain, policy.bundles, now);
   policy.authorize(id);
   verifiedIds.set(socket, id);
