@@ -28,8 +28,7 @@ export interface BackupResult {
 /** Why writes fail at present. */
 export interface StoreFault {
   readonly message: string;
-  /** "store_full", "store_io", "store_corrupt" or "store_closed". */
-  readonly reason: string;
+  readonly reason: "store_full" | "store_io" | "store_corrupt" | "store_locked" | "store_closed";
 }
 
 /**

@@ -1,0 +1,73 @@
+import type { Kysely } from "kysely";
+import { Status } from "../../../../runtime/errors/status-error.ts";
+import type { NewEntry } from "../../contract/entries.ts";
+import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
+import type { EntryRecord } from "../../records.ts";
+import type { Schema } from "../../schema.ts";
+import type { WriteOperation } from "../context.ts";
+import { canonicalEntry, entryFromRow, identityKey, identityOf } from "./entry-rows.ts";
+import { entriesByIdentity, entryRowsById, insertEntries } from "./entry-table.ts";
+import { knownBundles, unknownBundle } from "./federated-bundles.ts";
+
+/** Creates what can be created and says of the rest why not. Later items see earlier ones of the same batch. */
+export const createEntries: WriteOperation<"createEntries"> = async (context, input) => {
+  const wanted = input.entries.map((entry) => newRecord(entry, input.now, input.actor));
+  const identities = wanted.map(identityOf);
+  const twins = await entriesByIdentity(context.db, identities);
+  const sameId = await existingById(context.db, wanted);
+  const bundles = await knownBundles(
+    context.db,
+    wanted.flatMap((entry) => entry.federatesWith),
+  );
+  const accepted: EntryRecord[] = [];
+  const results = wanted.map((entry, index): ItemResult<EntryRecord> => {
+    const identity = identityKey(identities[index] ?? identityOf(entry));
+    const twin = twins.get(identity);
+    if (twin !== undefined) return similarEntry(twin);
+    const namesake = sameId.get(entry.id);
+    if (namesake !== undefined) return idInUse(namesake);
+    const missing = entry.federatesWith.find((trustDomain) => !bundles.has(trustDomain));
+    if (missing !== undefined) return unknownBundle(missing);
+    twins.set(identity, entry);
+    sameId.set(entry.id, entry);
+    accepted.push(entry);
+    return { ok: true, item: entry };
+  });
+  await insertEntries(context, accepted);
+  return results;
+};
+
+/** The refusal of a second entry with the same parent, SPIFFE ID and selectors. Callers know this text. */
+export function similarEntry(item: EntryRecord): ItemRefused<EntryRecord> {
+  return { ok: false, code: Status.ALREADY_EXISTS, message: "similar entry already exists", item };
+}
+
+function idInUse(item: EntryRecord): ItemRefused<EntryRecord> {
+  return {
+    ok: false,
+    code: Status.ALREADY_EXISTS,
+    message: "an entry with this id already exists",
+    item,
+  };
+}
+
+/** The record of a new entry: in canonical order, at revision 0. */
+export function newRecord(entry: NewEntry, now: number, actor: string): EntryRecord {
+  return {
+    ...canonicalEntry(entry),
+    revisionNumber: 0,
+    createdAt: now,
+    side: { ...entry.side, createdBy: actor, updatedBy: actor },
+  };
+}
+
+async function existingById(
+  db: Kysely<Schema>,
+  entries: readonly EntryRecord[],
+): Promise<Map<string, EntryRecord>> {
+  const rows = await entryRowsById(
+    db,
+    entries.map((entry) => entry.id),
+  );
+  return new Map([...rows].map(([id, row]) => [id, entryFromRow(row)]));
+}

@@ -1,0 +1,159 @@
+import { hash } from "node:crypto";
+import type { Selectable } from "kysely";
+import type { NewEntry } from "../../contract/entries.ts";
+import type {
+  AuthorizedEntryRecord,
+  EntryRecord,
+  EntrySideRecord,
+  InstanceScope,
+} from "../../records.ts";
+import type { EntriesTable } from "../../schema.ts";
+import {
+  canonicalNames,
+  canonicalSelectors,
+  parseSelectors,
+  selectorsText,
+} from "../selector-rows.ts";
+
+/** A row of the entries table. */
+export type EntryRow = Selectable<EntriesTable>;
+
+/** A row as an index needs it: without what only describes the entry. */
+export type AuthorizedEntryRow = Omit<
+  EntryRow,
+  | "selectors_hash"
+  | "selector_count"
+  | "federation_count"
+  | "owner"
+  | "side"
+  | keyof EntryUseColumns
+>;
+
+/** The columns of {@link AuthorizedEntryRow}. */
+export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
+  "key",
+  "id",
+  "spiffe_id",
+  "parent_id",
+  "selectors",
+  "x509_svid_ttl",
+  "jwt_svid_ttl",
+  "federates_with",
+  "admin",
+  "downstream",
+  "store_svid",
+  "expires_at",
+  "dns_names",
+  "hint",
+  "revision_number",
+  "created_at",
+  "disable_x509_svid_prefetch",
+  "jwt_svid_include_jti",
+  "allowed_audiences",
+  "instance_scope",
+];
+
+/** The entry with its sets in canonical order. */
+export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
+  return {
+    ...entry,
+    selectors: canonicalSelectors(entry.selectors),
+    federatesWith: canonicalNames(entry.federatesWith),
+  };
+}
+
+/** When the entry was last of use. */
+export type EntryUseColumns = Pick<EntryRow, "last_issued_at" | "last_delivered_at">;
+
+/** Makes the row of a canonical entry. */
+export function entryToRow(key: number, entry: EntryRecord, use: EntryUseColumns): EntryRow {
+  const { owner, ...side } = entry.side;
+  return {
+    key,
+    id: entry.id,
+    ...identityOf(entry),
+    selector_count: entry.selectors.length,
+    x509_svid_ttl: entry.x509SvidTtlSeconds,
+    jwt_svid_ttl: entry.jwtSvidTtlSeconds,
+    federates_with: JSON.stringify(entry.federatesWith),
+    federation_count: entry.federatesWith.length,
+    admin: Number(entry.admin),
+    downstream: Number(entry.downstream),
+    store_svid: Number(entry.storeSvid),
+    expires_at: entry.expiresAt,
+    dns_names: JSON.stringify(entry.dnsNames),
+    hint: entry.hint,
+    revision_number: entry.revisionNumber,
+    created_at: entry.createdAt,
+    disable_x509_svid_prefetch: Number(entry.disableX509SvidPrefetch),
+    jwt_svid_include_jti: Number(entry.jwtSvidIncludeJti),
+    allowed_audiences: JSON.stringify(entry.allowedAudiences),
+    instance_scope: entry.instanceScope,
+    owner,
+    side: JSON.stringify(side),
+    last_issued_at: use.last_issued_at,
+    last_delivered_at: use.last_delivered_at,
+  };
+}
+
+/** What no two entries share. */
+export type EntryIdentity = Pick<
+  EntryRow,
+  "parent_id" | "spiffe_id" | "selectors" | "selectors_hash"
+>;
+
+/** The identity of a canonical entry. */
+export function identityOf(
+  entry: Pick<EntryRecord, "parentId" | "spiffeId" | "selectors">,
+): EntryIdentity {
+  const selectors = selectorsText(entry.selectors);
+  return {
+    parent_id: entry.parentId,
+    spiffe_id: entry.spiffeId,
+    selectors,
+    // 48 bits: few enough for a number, too many to be met by chance.
+    selectors_hash: hash("sha256", selectors, "buffer").readUIntBE(0, 6),
+  };
+}
+
+/** An identity as the key of a map. */
+export function identityKey(identity: EntryIdentity): string {
+  return JSON.stringify([identity.parent_id, identity.spiffe_id, identity.selectors]);
+}
+
+/** Reads a whole row. */
+export function entryFromRow(row: EntryRow): EntryRecord {
+  const described: Omit<EntrySideRecord, "owner"> = JSON.parse(row.side);
+  return { ...authorizedEntryFromRow(row), side: { owner: row.owner, ...described } };
+}
+
+/** Reads the part of a row that decides. */
+export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntryRecord {
+  return {
+    id: row.id,
+    spiffeId: row.spiffe_id,
+    parentId: row.parent_id,
+    selectors: parseSelectors(row.selectors),
+    x509SvidTtlSeconds: row.x509_svid_ttl,
+    jwtSvidTtlSeconds: row.jwt_svid_ttl,
+    federatesWith: parseNames(row.federates_with),
+    admin: row.admin === 1,
+    downstream: row.downstream === 1,
+    storeSvid: row.store_svid === 1,
+    expiresAt: row.expires_at,
+    dnsNames: parseNames(row.dns_names),
+    hint: row.hint,
+    revisionNumber: row.revision_number,
+    createdAt: row.created_at,
+    disableX509SvidPrefetch: row.disable_x509_svid_prefetch === 1,
+    jwtSvidIncludeJti: row.jwt_svid_include_jti === 1,
+    allowedAudiences: parseNames(row.allowed_audiences),
+    instanceScope: row.instance_scope as InstanceScope,
+  };
+}
+
+function parseNames(text: string): readonly string[] {
+  return text === "[]" ? NONE : JSON.parse(text);
+}
+
+const NONE: readonly string[] = Object.freeze([]);

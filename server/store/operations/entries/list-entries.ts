@@ -1,0 +1,155 @@
+import { type RawBuilder, type SqlBool, sql } from "kysely";
+import type { ListEntriesFilter } from "../../contract/entries.ts";
+import type { ReadOperation } from "../context.ts";
+import { type Position, pageSizeOf, parsePageToken, toPage } from "../page-token.ts";
+import { canonicalNames, canonicalSelectors } from "../selector-rows.ts";
+import { checkMembers, matchesSet, type Postings } from "../set-match.ts";
+import {
+  AUTHORIZED_ENTRY_COLUMNS,
+  authorizedEntryFromRow,
+  type EntryRow,
+  entryFromRow,
+} from "./entry-rows.ts";
+
+/** Lists in the order of the index that serves the filter, so that no page sorts more than itself. */
+export const listEntries: ReadOperation<"listEntries"> = async (db, { filter, page }) => {
+  const pageSize = pageSizeOf(page.pageSize);
+  const order = orderOf(filter);
+  let query = db
+    .selectFrom("entries as e")
+    .where(conditions(filter))
+    .selectAll("e")
+    .limit(pageSize + 1);
+  for (const column of order.columns) query = query.orderBy(column);
+  if (page.pageToken !== undefined) {
+    const position = parsePageToken(page.pageToken, order.example);
+    const columns = sql.join(order.columns.map((column) => sql.ref(column)));
+    query = query.where(sql<SqlBool>`(${columns}) > (${sql.join(position)})`);
+  }
+  return toPage(await query.execute(), pageSize, listedEntry, order.positionOf);
+};
+
+/** How many entries a list with the same filter would have. */
+export const countEntries: ReadOperation<"countEntries"> = async (db, { filter }) => {
+  const row = await db
+    .selectFrom("entries as e")
+    .where(conditions(filter))
+    .select((query) => query.fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  return row.count;
+};
+
+/** All entries by key, without what only describes them. */
+export const scanEntries: ReadOperation<"scanEntries"> = async (db, page) => {
+  const pageSize = pageSizeOf(page.pageSize);
+  const [lastKey] = page.pageToken === undefined ? [-1] : parsePageToken(page.pageToken, [0]);
+  const rows = await db
+    .selectFrom("entries")
+    .select(AUTHORIZED_ENTRY_COLUMNS)
+    .where("key", ">", lastKey)
+    .orderBy("key")
+    .limit(pageSize + 1)
+    .execute();
+  return toPage(rows, pageSize, authorizedEntryFromRow, (row) => [row.key]);
+};
+
+/** The order of a list: its columns, the last of them unique, and where a row stands in it. */
+interface ListOrder {
+  readonly columns: readonly ("e.key" | "e.spiffe_id" | "e.selectors_hash" | "e.last_issued_at")[];
+  readonly example: Position;
+  positionOf(row: EntryRow): Position;
+}
+
+const BY_CREATION: ListOrder = {
+  columns: ["e.key"],
+  example: [0],
+  positionOf: (row) => [row.key],
+};
+
+const BY_IDENTITY: ListOrder = {
+  columns: ["e.spiffe_id", "e.selectors_hash", "e.key"],
+  example: ["", 0, 0],
+  positionOf: (row) => [row.spiffe_id, row.selectors_hash, row.key],
+};
+
+/** Those first that have been of no use the longest. */
+const BY_LAST_USE: ListOrder = {
+  columns: ["e.last_issued_at", "e.key"],
+  example: [0, 0],
+  positionOf: (row) => [row.last_issued_at, row.key],
+};
+
+function orderOf(filter: ListEntriesFilter): ListOrder {
+  if (filter.unusedSince !== undefined) return BY_LAST_USE;
+  return filter.byParentId !== undefined ? BY_IDENTITY : BY_CREATION;
+}
+
+/** The listed form of a row. */
+export function listedEntry(row: EntryRow): {
+  readonly entry: ReturnType<typeof entryFromRow>;
+  readonly usage: { readonly lastIssuedAt: number; readonly lastDeliveredAt: number };
+} {
+  return {
+    entry: entryFromRow(row),
+    usage: { lastIssuedAt: row.last_issued_at, lastDeliveredAt: row.last_delivered_at },
+  };
+}
+
+const SELECTORS: Postings = {
+  table: "entry_selectors",
+  ownerKey: "entry_key",
+  key: "e.key",
+  count: "e.selector_count",
+};
+
+const FEDERATIONS: Postings = {
+  table: "entry_federations",
+  ownerKey: "entry_key",
+  key: "e.key",
+  count: "e.federation_count",
+};
+
+/** The filter as conditions on entries `e`. Each has an index of its own; the tests hold the plans to it. */
+function conditions(filter: ListEntriesFilter): RawBuilder<SqlBool> {
+  const all: RawBuilder<SqlBool>[] = [];
+  if (filter.bySpiffeId !== undefined) all.push(sql`e.spiffe_id = ${filter.bySpiffeId}`);
+  if (filter.byParentId !== undefined) all.push(sql`e.parent_id = ${filter.byParentId}`);
+  if (filter.bySelectors !== undefined) all.push(bySelectors(filter.bySelectors));
+  if (filter.byFederatesWith !== undefined) all.push(byFederatesWith(filter.byFederatesWith));
+  if (filter.byHint !== undefined) all.push(sql`e.hint = ${filter.byHint}`);
+  if (filter.byDownstream !== undefined) {
+    all.push(sql`e.downstream = ${Number(filter.byDownstream)}`);
+  }
+  if (filter.byOwner !== undefined) all.push(sql`e.owner = ${filter.byOwner}`);
+  if (filter.unusedSince !== undefined) {
+    const since = filter.unusedSince;
+    all.push(sql`e.created_at < ${since} and e.last_issued_at < ${since}`);
+  }
+  return all.length === 0 ? sql`true` : sql.join(all, sql` and `);
+}
+
+function bySelectors({
+  match,
+  selectors,
+}: NonNullable<ListEntriesFilter["bySelectors"]>): RawBuilder<SqlBool> {
+  const canonical = canonicalSelectors(selectors);
+  checkMembers("by_selectors", canonical);
+  return matchesSet(
+    SELECTORS,
+    match,
+    canonical.map(({ type, value }) => ({ type, value })),
+  );
+}
+
+function byFederatesWith({
+  match,
+  trustDomains,
+}: NonNullable<ListEntriesFilter["byFederatesWith"]>): RawBuilder<SqlBool> {
+  const names = canonicalNames(trustDomains);
+  checkMembers("by_federates_with", names);
+  return matchesSet(
+    FEDERATIONS,
+    match,
+    names.map((name) => ({ trust_domain: name })),
+  );
+}

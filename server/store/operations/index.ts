@@ -1,0 +1,88 @@
+import type { ReadOperations, WriteOperations } from "../contract/operations.ts";
+import { changeAuthorities, listAuthorities, listAuthorityHolders } from "./authorities.ts";
+import { deleteBundles } from "./bundles/delete-bundles.ts";
+import { countBundles, getBundle, listBundles } from "./bundles/list-bundles.ts";
+import { writeBundles } from "./bundles/write-bundles.ts";
+import { changesSince, pruneChangeLog } from "./change-log.ts";
+import type { ReadOperation, WriteOperation } from "./context.ts";
+import { createEntries } from "./entries/create-entries.ts";
+import { deleteEntries, deleteExpiredEntries } from "./entries/delete-entries.ts";
+import { recordEntryUse } from "./entries/entry-usage.ts";
+import {
+  entriesNearSelectors,
+  getEntries,
+  getEntry,
+  nextEntryExpiry,
+  recentlyExpiredEntries,
+} from "./entries/find-entries.ts";
+import { countEntries, listEntries, scanEntries } from "./entries/list-entries.ts";
+import { updateEntries } from "./entries/update-entries.ts";
+import {
+  claimJoinToken,
+  createJoinToken,
+  finishJoinToken,
+  getJoinToken,
+  pruneJoinTokens,
+} from "./join-tokens.ts";
+import { activateNodeRenewal, recordAttestation, recordNodeRenewal } from "./nodes/attest-nodes.ts";
+import {
+  banNode,
+  deleteNode,
+  purgeNodes,
+  recordNodesSeen,
+  setAgentVersion,
+} from "./nodes/end-nodes.ts";
+import { countNodes, getNode, listNodes } from "./nodes/list-nodes.ts";
+import { getSetting, putSetting } from "./settings.ts";
+import { raiseRevocationEpoch, storeState } from "./store-state.ts";
+
+/** What runs each write operation. The same functions serve every database. */
+export const writeOperations: { readonly [K in keyof WriteOperations]: WriteOperation<K> } = {
+  activateNodeRenewal,
+  banNode,
+  changeAuthorities,
+  claimJoinToken,
+  createEntries,
+  createJoinToken,
+  deleteBundles,
+  deleteEntries,
+  deleteExpiredEntries,
+  deleteNode,
+  finishJoinToken,
+  pruneChangeLog,
+  pruneJoinTokens,
+  purgeNodes,
+  putSetting,
+  raiseRevocationEpoch,
+  recordAttestation,
+  recordEntryUse,
+  recordNodeRenewal,
+  recordNodesSeen,
+  setAgentVersion,
+  updateEntries,
+  writeBundles,
+};
+
+/** What runs each query. */
+export const readOperations: { readonly [K in keyof ReadOperations]: ReadOperation<K> } = {
+  changesSince,
+  countBundles,
+  countEntries,
+  countNodes,
+  entriesNearSelectors,
+  getBundle,
+  getEntries,
+  getEntry,
+  getJoinToken,
+  getNode,
+  getSetting,
+  listAuthorities,
+  listAuthorityHolders,
+  listBundles,
+  listEntries,
+  listNodes,
+  nextEntryExpiry,
+  recentlyExpiredEntries,
+  scanEntries,
+  storeState,
+};

@@ -1,0 +1,123 @@
+import { systemClock } from "../../../runtime/time/clock.ts";
+import type { ReadOperations } from "../contract/operations.ts";
+import { type GroupResult, runGroup, type WriteRequest } from "../group.ts";
+import { readOperations } from "../operations/index.ts";
+import type { OpenDatabase } from "./database.ts";
+import { withFaults } from "./faults.ts";
+import type { Answer, Report, Task } from "./messages.ts";
+import { sendError } from "./sent-error.ts";
+
+type WriteTask = Extract<Task, { readonly kind: "write" }>;
+type ReadTask = Extract<Task, { readonly kind: "read" }>;
+
+/** A group takes no more callers after this long, so that nobody waits behind a queue of large batches. */
+const GROUP_MS = 50;
+
+/**
+ * Does the store's work on its own thread. Whatever has gathered while one round ran is the next round: its queries first, then
+ * its writes as one group in one transaction. Between rounds the event loop turns, so that new tasks and a running backup get
+ * their share.
+ */
+export class StoreWorker {
+  readonly #database: OpenDatabase;
+  readonly #report: (report: Report) => void;
+  #waiting: (ReadTask | WriteTask)[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(database: OpenDatabase, report: (report: Report) => void) {
+    this.#database = database;
+    this.#report = report;
+  }
+
+  /** Queues tasks and starts working if nothing is under way. */
+  accept(tasks: readonly (ReadTask | WriteTask)[]): void {
+    this.#waiting.push(...tasks);
+    this.#running ??= this.#work();
+  }
+
+  /** Resolves when nothing waits. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting;
+      this.#waiting = [];
+      const reads = round.filter((task) => task.kind === "read");
+      if (reads.length > 0) await this.#read(reads);
+      const writes = round.filter((task) => task.kind === "write");
+      if (writes.length > 0) await this.#write(writes);
+      await turn();
+    }
+    this.#running = undefined;
+  }
+
+  async #read(tasks: readonly ReadTask[]): Promise<void> {
+    const answers: Answer[] = [];
+    for (const task of tasks) answers.push(await answer(task.id, () => this.#query(task)));
+    this.#report({ kind: "answers", answers });
+  }
+
+  #query({ request }: ReadTask): Promise<unknown> {
+    return runQuery(this.#database, request.operation, request.input);
+  }
+
+  async #write(tasks: readonly WriteTask[]): Promise<void> {
+    let result: GroupResult;
+    try {
+      result = await this.#transaction(tasks.map((task) => task.request));
+    } catch (err) {
+      const error = sendError(err);
+      const answers = tasks.map(({ id }): Answer => ({ id, ok: false, error }));
+      this.#report({ kind: "answers", answers });
+      return;
+    }
+    const { outcomes, ...group } = result;
+    this.#waiting.unshift(...tasks.slice(outcomes.length));
+    const answers = outcomes.flatMap((outcome, index): Answer[] => {
+      const id = tasks[index]?.id;
+      if (id === undefined) return [];
+      return outcome.ok
+        ? [{ id, ok: true, output: outcome.output }]
+        : [{ id, ok: false, error: sendError(outcome.error) }];
+    });
+    this.#report({ kind: "group", ...group, answers });
+  }
+
+  async #transaction(requests: readonly WriteRequest[]): Promise<GroupResult> {
+    const { handle, db } = this.#database;
+    const endMs = systemClock.monotonicMs() + GROUP_MS;
+    withFaults(() => handle.exec("begin immediate"));
+    try {
+      const result = await runGroup(db, requests, () => systemClock.monotonicMs() >= endMs);
+      withFaults(() => handle.exec("commit"));
+      return result;
+    } catch (err) {
+      // SQLite itself takes the transaction back on some failures, such as a full disk.
+      if (handle.inTransaction) handle.exec("rollback");
+      throw err;
+    }
+  }
+}
+
+/** Runs a task and packs what becomes of it. */
+export async function answer(id: number, task: () => Promise<unknown>): Promise<Answer> {
+  try {
+    return { id, ok: true, output: await task() };
+  } catch (err) {
+    return { id, ok: false, error: sendError(err) };
+  }
+}
+
+function runQuery<K extends keyof ReadOperations>(
+  { db }: OpenDatabase,
+  operation: K,
+  input: ReadOperations[K]["input"],
+): Promise<ReadOperations[K]["output"]> {
+  return readOperations[operation](db, input);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,45 @@
+// How fast the store takes entries, finds them, and gives them to an index. Usage: node test/bench/store.ts [entries]
+
+import { systemRandom } from "../../runtime/random.ts";
+import { systemClock } from "../../runtime/time/clock.ts";
+import { randomUuid, timeOrderedUuid } from "../../runtime/uuid.ts";
+import { SqliteStore } from "../../server/store/sqlite/sqlite-store.ts";
+import { newEntry, selector } from "../support/entries.ts";
+import { TempDir } from "../support/temp-dir.ts";
+
+const total = Number(process.argv[2] ?? 100_000);
+const BATCH = 500;
+
+await using dir = await TempDir.open();
+await using store = await SqliteStore.open({
+  path: dir.join("store.db"),
+  clock: systemClock,
+  random: systemRandom,
+});
+
+/** One pod's entry, as a registrar of Kubernetes writes it. */
+function podEntry(index: number): ReturnType<typeof newEntry> {
+  const namespace = `team-${index % 200}`;
+  return newEntry(timeOrderedUuid(systemClock.now(), systemRandom), {
+    spiffeId: `spiffe://example.test/ns/${namespace}/sa/service-${index % 5000}`,
+    parentId: `spiffe://example.test/spire/agent/k8s_psat/prod/node-${index % 10_000}`,
+    selectors: [
+      selector(`k8s:ns:${namespace}`),
+      selector(`k8s:pod-uid:${randomUuid(systemRandom)}`),
+    ],
+  });
+}
+
+function report(what: string, count: number, startMs: number): void {
+  const seconds = (performance.now() - startMs) / 1000;
+  process.stdout.write(
+    `${what}: ${Math.round(count / seconds)}/s (${count} in ${seconds.toFixed(2)} s)\n`,
+  );
+}
+
+const start = performance.now();
+for (let made = 0; made < total; made += BATCH) {
+  const entries = Array.from({ length: BATCH }, (_, index) => podEntry(made + index));
+  await store.write("createEntries", { entries, now: 1_800_000_000, actor: "bench" });
+}
+report(`entries created, ${BATCH} a call`, total, start);
