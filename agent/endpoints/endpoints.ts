@@ -53,7 +53,7 @@ export class Endpoints implements AsyncDisposable {
       await WorkloadEndpoint.open({
         endpoint: deps.workloadSocket,
         maxConnections: limits.maxConnections,
-        maxStreams: limits.maxStreamsPerCaller,
+        maxStreams: limits.maxStreamsPerCaller + limits.maxCallsPerCaller,
         maxMessageBytes: limits.maxMessageBytes,
         limits: new CallerLimits({
           connectionsPerCaller: limits.maxConnectionsPerCaller,
