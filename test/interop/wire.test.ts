@@ -11,7 +11,8 @@ import {
   type FileDescriptorSet,
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
-import { type Check, GoProgram, streamChecks, testChecks } from "../support/interop.ts";
+import { GoProgram } from "../support/foreign-builds.ts";
+import { type Check, streamChecks, testChecks } from "../support/interop.ts";
 import { requires } from "../support/requires.ts";
 
 const generated = join(import.meta.dirname, "..", "..", "proto", "gen");

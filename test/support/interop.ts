@@ -2,13 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
-
-const interopFolder = join(import.meta.dirname, "..", "interop");
 
 /** One line that an interoperability program printed. */
 export interface Check {
@@ -26,33 +21,6 @@ export interface Program {
   readonly env?: Readonly<Record<string, string>>;
   /** Ends the program early. */
   readonly signal?: AbortSignal;
-}
-
-/** A Go command of `test/interop/go`, built; Go's own cache makes all but the first build quick. */
-export class GoProgram {
-  readonly file: string;
-  readonly #folder: string;
-
-  private constructor(folder: string, file: string) {
-    this.#folder = folder;
-    this.file = file;
-  }
-
-  /** @throws {Error} with the compiler's words */
-  static async build(command: string): Promise<GoProgram> {
-    const folder = await mkdtemp(join(tmpdir(), "assay-go-"));
-    const file = join(folder, command);
-    await runToEnd({
-      file: "go",
-      args: ["build", "-mod=readonly", "-o", file, `./cmd/${command}`],
-      cwd: join(interopFolder, "go"),
-    });
-    return new GoProgram(folder, file);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
-  }
 }
 
 /** Runs a program and yields its checks as it prints them. */
@@ -125,7 +93,8 @@ export async function runToEnd(program: Program): Promise<void> {
 
 function start({ file, args = [], cwd, env, signal }: Program) {
   return spawn(file, args, {
-    stdio: ["ignore", "pipe", "pipe"],
+    // Standard input stays open: a service runs until it ends.
+    stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
     ...(signal === undefined ? {} : { signal }),

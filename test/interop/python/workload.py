@@ -92,8 +92,9 @@ def fetch(expected: SpiffeId, audience: str):
     def x509_source():
         source = X509Source(timeout_in_seconds=LIMIT_SECONDS)
         try:
-            assert source.svid.spiffe_id == expected, source.svid.spiffe_id
-            return describe(source.svid)
+            svid = source.get_x509_context().default_svid
+            assert svid.spiffe_id == expected, svid.spiffe_id
+            return describe(svid)
         finally:
             source.close()
 

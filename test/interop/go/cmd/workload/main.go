@@ -28,6 +28,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func main() {
@@ -241,7 +242,7 @@ func (w *watcher) OnX509ContextUpdate(update *workloadapi.X509Context) {
 
 func (w *watcher) OnX509ContextWatchError(err error) {
 	// The library tries again by itself; the reader decides what an interruption means.
-	if !errors.Is(err, context.Canceled) {
+	if status.Code(err) != codes.Canceled {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
