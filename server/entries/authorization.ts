@@ -24,6 +24,8 @@ export interface Authorization {
   forAgent(agentId: string): readonly AuthorizedEntryRecord[];
   /** The entry if the agent may use it now. Costs the depth of its parents, so it fits the issuing path. */
   find(agentId: string, entryId: string): AuthorizedEntryRecord | undefined;
+  /** Whether entries under this parent are the agent's: it is the agent, an alias of it, or the ID of an entry of the agent. */
+  reaches(agentId: string, parentId: string): boolean;
   /** SHA-256 over the agent's selectors, aliases and parents: when it is the same, differences between sets can be trusted. */
   digest(agentId: string): Uint8Array;
   /** Names of the foreign trust domains whose bundles the agent's workloads need. */

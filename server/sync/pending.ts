@@ -18,9 +18,15 @@ export class Pending {
   #whole: PendingChanges["whole"];
   #entryIds = new Set<string>();
   #bundles = new Set<string>();
+  #isPlaceDue = false;
 
   get isEmpty(): boolean {
-    return this.#whole === undefined && this.#entryIds.size === 0 && this.#bundles.size === 0;
+    return (
+      !this.#isPlaceDue &&
+      this.#whole === undefined &&
+      this.#entryIds.size === 0 &&
+      this.#bundles.size === 0
+    );
   }
 
   addEntries(ids: Iterable<string>): void {
@@ -38,6 +44,11 @@ export class Pending {
     this.#entryIds = new Set();
   }
 
+  /** Even if nothing has changed, the agent is to hear where it stands. */
+  addPlace(): void {
+    this.#isPlaceDue = true;
+  }
+
   /** Hands everything over and starts anew. */
   take(): PendingChanges {
     const taken = {
@@ -48,6 +59,7 @@ export class Pending {
     this.#whole = undefined;
     this.#entryIds = new Set();
     this.#bundles = new Set();
+    this.#isPlaceDue = false;
     return taken;
   }
 }

@@ -1,0 +1,116 @@
+import { type Cursor, Update_Kind as Kind } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import type { BundleMessages } from "../bundle/bundle-messages.ts";
+import type { Authorization } from "../entries/authorization.ts";
+import type { AuthorizedEntryRecord } from "../store/records.ts";
+import { encodedBundle, encodedEntry } from "./encoded.ts";
+import type { PendingChanges } from "./pending.ts";
+import type { UpdateContent } from "./update-messages.ts";
+
+/** What updates are computed from, at the moment they are sent: a push grants nothing that was true only when it was queued. */
+export interface UpdateSource {
+  readonly authorization: Pick<
+    Authorization,
+    "forAgent" | "find" | "digest" | "federatedTrustDomains" | "revision"
+  >;
+  readonly bundles: Pick<BundleMessages, "get">;
+  readonly trustDomain: string;
+  readonly incarnation: string;
+  readonly revocationEpoch: () => bigint;
+}
+
+/**
+ * Turns what has changed into what the agent has to hear.
+ *
+ * @param sentBundles trust domains whose bundles the agent has; brought up to date here
+ */
+export function computeUpdate(
+  source: UpdateSource,
+  agentId: string,
+  changes: PendingChanges,
+  sentBundles: Set<string>,
+): UpdateContent {
+  const { authorization } = source;
+  const base = {
+    cursor: cursorOf(source),
+    revocationEpoch: source.revocationEpoch(),
+    authorizationDigest: authorization.digest(agentId),
+  };
+  const whole = changes.whole;
+  if (whole === "snapshot" || whole === "inventory") {
+    sentBundles.clear();
+    const records = authorization.forAgent(agentId);
+    const bundles = computeBundles(source, agentId, [], sentBundles);
+    return whole === "snapshot"
+      ? { ...base, kind: Kind.SNAPSHOT, entries: records.map(encodedEntry), ...bundles }
+      : { ...base, kind: Kind.INVENTORY, inventory: records.map(revisionOf), ...bundles };
+  }
+  return {
+    ...base,
+    kind: Kind.DIFFERENCE,
+    ...lookUp(source, agentId, changes.entryIds),
+    ...computeBundles(source, agentId, changes.bundles, sentBundles),
+  };
+}
+
+/** The entries that the agent asked for; those it may not see are named as removed. */
+export function computeEntries(
+  source: UpdateSource,
+  agentId: string,
+  ids: readonly string[],
+): UpdateContent {
+  return {
+    kind: Kind.ENTRIES,
+    cursor: cursorOf(source),
+    revocationEpoch: source.revocationEpoch(),
+    authorizationDigest: source.authorization.digest(agentId),
+    ...lookUp(source, agentId, ids),
+  };
+}
+
+function lookUp(
+  { authorization }: UpdateSource,
+  agentId: string,
+  ids: readonly string[],
+): Pick<UpdateContent, "entries" | "removedEntryIds"> {
+  const entries: Uint8Array[] = [];
+  const removedEntryIds: string[] = [];
+  for (const id of ids) {
+    const record = authorization.find(agentId, id);
+    if (record === undefined) removedEntryIds.push(id);
+    else entries.push(encodedEntry(record));
+  }
+  return { entries, removedEntryIds };
+}
+
+function computeBundles(
+  { authorization, bundles, trustDomain }: UpdateSource,
+  agentId: string,
+  changed: readonly string[],
+  sent: Set<string>,
+): Pick<UpdateContent, "bundles" | "removedBundles"> {
+  const needed = new Set(authorization.federatedTrustDomains(agentId)).add(trustDomain);
+  const due = [...needed].filter((name) => !sent.has(name) || changed.includes(name));
+  const encoded: Uint8Array[] = [];
+  for (const name of due) {
+    const message = bundles.get(name);
+    if (message === undefined) continue;
+    encoded.push(encodedBundle(message));
+    sent.add(name);
+  }
+  const removedBundles = [...sent].filter(
+    (name) => !needed.has(name) || bundles.get(name) === undefined,
+  );
+  for (const name of removedBundles) sent.delete(name);
+  return { bundles: encoded, removedBundles };
+}
+
+function cursorOf({
+  incarnation,
+  authorization,
+}: UpdateSource): Pick<Cursor, "incarnation" | "revision"> {
+  return { incarnation, revision: authorization.revision };
+}
+
+function revisionOf({ id, revisionNumber, createdAt }: AuthorizedEntryRecord) {
+  return { id, revisionNumber: BigInt(revisionNumber), createdAt: BigInt(createdAt) };
+}
