@@ -1,3 +1,4 @@
+import { chmod } from "node:fs/promises";
 import type { LimitSettings } from "../../agent/config/serving-settings.ts";
 import { Endpoints } from "../../agent/endpoints/endpoints.ts";
 import { createLogger } from "../../runtime/log.ts";
@@ -37,6 +38,8 @@ export class WorkloadMachine implements AsyncDisposable {
   static async open(changes: Partial<LimitSettings> = {}): Promise<WorkloadMachine> {
     const stack = new AsyncDisposableStack();
     const dir = stack.use(await TempDir.open());
+    // Workloads of other users have to reach the socket.
+    await chmod(dir.path, 0o755);
     const views = new FakeWorkloadViews();
     const machine = new WorkloadMachine(views, dir, stack);
     stack.use(
