@@ -95,6 +95,7 @@ export type IssuanceReason =
   | "entry_missing"
   | "entry_expired"
   | "entry_mismatch"
+  | "actor_kind"
   | "not_minter"
   | "not_downstream"
   | "reserved_id"

@@ -6,7 +6,13 @@ import { KeyOid } from "./oids.ts";
 /** What kind of key a SubjectPublicKeyInfo holds, read from its DER without importing it. */
 export type PublicKeyAlgorithm =
   | { readonly type: "ec"; readonly curve: EcCurve }
-  | { readonly type: "rsa"; readonly modulusBits: number; readonly publicExponent: Uint8Array }
+  | {
+      readonly type: "rsa";
+      readonly modulusBits: number;
+      /** Magnitudes, most significant octet first. */
+      readonly modulus: Uint8Array;
+      readonly publicExponent: Uint8Array;
+    }
   | { readonly type: "ed25519" }
   | { readonly type: "other"; readonly oid: string };
 
@@ -80,5 +86,6 @@ function parseRsaKey(key: Uint8Array): PublicKeyAlgorithm {
   const publicExponent = reader.unsignedInteger();
   reader.finish();
   const topBits = 32 - Math.clz32(modulus[0] ?? 0);
-  return { type: "rsa", modulusBits: (modulus.length - 1) * 8 + topBits, publicExponent };
+  const modulusBits = (modulus.length - 1) * 8 + topBits;
+  return { type: "rsa", modulusBits, modulus, publicExponent };
 }
