@@ -8,7 +8,7 @@ export const SERVER_PATH = "/spire/server";
 
 /**
  * Checks that a chain belongs to a server of our trust domain: it leads to the bundle, and its SPIFFE ID is exactly the
- * server's. The name or address that was dialled does not matter. While the trust store is blind only the ID is checked.
+ * server's. The name or address that was dialled does not matter. While any server is to be trusted only the ID is checked.
  *
  * @throws {Error} | {SpiffeError} when it does not
  */
@@ -21,7 +21,7 @@ export function verifyServer(
   const chain = chainDer.map((der) => Certificate.parse(der));
   const [leaf] = chain;
   if (leaf === undefined) throw new Error("server verification: it sent no certificate");
-  const id = trust.isBlind ? leaf.spiffeId : verifyX509Svid(chain, trust, now).id;
+  const id = trust.trustsUnseen ? leaf.spiffeId : verifyX509Svid(chain, trust, now).id;
   if (!id?.equals(expected)) {
     throw new Error(`server verification: it is ${id ?? "nobody"}, not ${expected}`);
   }

@@ -3,6 +3,11 @@
  * to know who is calling.
  */
 
+import { create } from "@bufbuild/protobuf";
+import {
+  type Refusal as RefusalMessage,
+  RefusalSchema,
+} from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { readStartTime } from "../../runtime/peer/pid-fd.ts";
 import { isSameProcess } from "../../runtime/peer/process-watch.ts";
@@ -18,6 +23,7 @@ import { UnixAttestor } from "../workload-attestation/unix.ts";
 import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
+import { refusalMessage } from "./refusal-message.ts";
 import { Refusals } from "./refusals.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
 
@@ -41,6 +47,7 @@ const attestationTimeLimitMs = 5_000;
 
 export class Endpoints implements AsyncDisposable {
   readonly refusals: Refusals;
+  readonly #views: Pick<WorkloadViews, "status">;
   readonly #opened: AsyncDisposableStack;
 
   /** Listens on both sockets when it returns. */
@@ -87,12 +94,26 @@ export class Endpoints implements AsyncDisposable {
         random,
       }),
     );
-    return new Endpoints(refusals, opening.move());
+    return new Endpoints(refusals, views, opening.move());
   }
 
-  private constructor(refusals: Refusals, opened: AsyncDisposableStack) {
+  private constructor(
+    refusals: Refusals,
+    views: Pick<WorkloadViews, "status">,
+    opened: AsyncDisposableStack,
+  ) {
     this.refusals = refusals;
+    this.#views = views;
     this.#opened = opened;
+  }
+
+  /** What the server is told of refusals here: of one process, or the newest of all when `pid` is 0. */
+  explain(pid: number): readonly RefusalMessage[] {
+    const { revision } = this.#views.status.value;
+    return this.refusals
+      .latest()
+      .filter((refusal) => pid === 0 || refusal.pid === pid)
+      .map((refusal) => create(RefusalSchema, refusalMessage(refusal, revision)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,11 +13,11 @@ import type { StoredX509Svid } from "../cache/x509-svid-cache.ts";
 import { restoreRecord } from "../cache/x509-svid-record.ts";
 import type { SyncPoint } from "./sync-cursor.ts";
 
+/** Fields of the state file's message, to be completed by others. */
+export type StateFields = Exclude<MessageInitShape<typeof AgentStateSchema>, AgentState>;
+
 /** The part of the state file that holds what workloads are served from. */
-export function storeView(
-  cache: WorkloadCache,
-  point: SyncPoint,
-): MessageInitShape<typeof AgentStateSchema> {
+export function storeView(cache: WorkloadCache, point: SyncPoint): StateFields {
   return {
     authorizationDigest: point.authorizationDigest,
     revocationEpoch: point.revocationEpoch,

@@ -1,0 +1,73 @@
+import type { CheckResult, Health } from "../runtime/health.ts";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { WorkloadCache } from "./cache/workload-cache.ts";
+import type { IdentityHolder } from "./identity/identity-holder.ts";
+import type { Contact } from "./sync/contact.ts";
+
+export interface AgentMetricsDeps {
+  readonly cache: WorkloadCache;
+  readonly identity: IdentityHolder;
+  readonly contact: Contact;
+}
+
+/** Declares what an operator can see of an agent. Everything is read when it is asked for. */
+export function addAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): void {
+  const { cache, identity, contact } = deps;
+  metrics.gauge("assay_agent_entries", "Registration entries held.", [], (gauge) =>
+    gauge.set(cache.entryCount),
+  );
+  metrics.gauge("assay_agent_x509_svids", "X509-SVIDs held, spares among them.", [], (gauge) =>
+    gauge.set(cache.svids.size),
+  );
+  metrics.gauge("assay_agent_jwt_svids", "JWT-SVIDs held.", [], (gauge) =>
+    gauge.set(cache.jwtSvids.size),
+  );
+  metrics.gauge("assay_agent_workload_streams", "Open streams of workloads.", [], (gauge) =>
+    gauge.set(cache.subscriptions.openCount),
+  );
+  metrics.gauge("assay_agent_connected", "1 while a server is synchronised with.", [], (gauge) =>
+    gauge.set(cache.status.value.connected ? 1 : 0),
+  );
+  metrics.gauge(
+    "assay_agent_view_age_seconds",
+    "Time since a server last confirmed what is served here.",
+    [],
+    (gauge) => gauge.set(contact.ageMs / 1000),
+  );
+  metrics.gauge(
+    "assay_agent_revisions_behind",
+    "Revisions of the server's store that are not applied here.",
+    [],
+    (gauge) => {
+      const { revision, serverRevision } = cache.status.value;
+      gauge.set(Math.max(0, Number(serverRevision - revision)));
+    },
+  );
+  metrics.gauge(
+    "assay_agent_svid_expires_at_seconds",
+    "When the agent's own SVID ends, in seconds of Unix time; 0 without one.",
+    [],
+    (gauge) => gauge.set((identity.identity?.notAfter.getTime() ?? 0) / 1000),
+  );
+}
+
+/**
+ * Declares the agent's health. Ready means that workloads are answered from a view that a server gave; being without a server
+ * is degraded, not failed, since the node goes on serving what it has.
+ */
+export function addAgentHealth(health: Health, deps: AgentMetricsDeps): void {
+  health.add("serving", (): CheckResult => {
+    const { serving } = deps.cache.status.value;
+    return serving === "ready" ? { state: "ok" } : { state: "failed", detail: serving };
+  });
+  health.add("server", (): CheckResult => {
+    if (deps.cache.status.value.connected) return { state: "ok" };
+    const seconds = Math.round(deps.contact.ageMs / 1000);
+    return { state: "degraded", detail: `no server for ${seconds} s` };
+  });
+  health.add("identity", (): CheckResult => {
+    const { identity, verdict } = deps.identity.standing.value;
+    if (verdict !== undefined) return { state: "degraded", detail: verdict };
+    return identity === undefined ? { state: "degraded", detail: "none" } : { state: "ok" };
+  });
+}

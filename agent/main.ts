@@ -1,0 +1,50 @@
+import { createLogger } from "../runtime/log.ts";
+import { passedSockets } from "../runtime/peer/socket-activation.ts";
+import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
+import { systemRandom } from "../runtime/random.ts";
+import { systemClock } from "../runtime/time/clock.ts";
+import { VERSION } from "../runtime/version.ts";
+import { Agent } from "./agent.ts";
+import { loadAgentConfig } from "./config/agent-config.ts";
+import { readNodeFacts } from "./state/node-binding.ts";
+
+/** Names of the sockets that a supervisor may pass (FileDescriptorName= of a systemd socket unit). */
+const WORKLOAD_SOCKET = "workload";
+const ADMIN_SOCKET = "admin";
+
+/**
+ * Runs an agent in this process until `signal` aborts.
+ *
+ * @throws {ConfigError} for a configuration that cannot be used
+ * @throws {Error} when the agent cannot begin: the state file may not be used, or a socket cannot be had
+ */
+export async function runAgent(o: {
+  readonly configPath: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const config = await loadAgentConfig(o.configPath);
+  const log = createLogger({ ...config.log, destination: "stderr" });
+  const passed = passedSockets(o.env, process.pid);
+  const endpointOf = (name: string, own: UnixEndpoint): UnixEndpoint => {
+    const [fd] = passed.get(name) ?? [];
+    return fd === undefined ? own : { fd };
+  };
+  await using agent = await Agent.open({
+    config,
+    workloadSocket: endpointOf(WORKLOAD_SOCKET, config.workloadSocket),
+    adminSocket: endpointOf(ADMIN_SOCKET, config.adminSocket),
+    adminUids: new Set([0, process.geteuid?.() ?? 0]),
+    nodeFacts: await readNodeFacts(),
+    version: VERSION,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  log.info(
+    { trust_domain: config.trustDomain, socket_path: config.workloadSocket.path, version: VERSION },
+    "Agent started",
+  );
+  await agent.run(o.signal);
+  log.info("Agent stopped");
+}
