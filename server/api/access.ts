@@ -1,11 +1,14 @@
-import { agentDenied } from "../../proto/convert/status.ts";
-import { PermissionDeniedDetails_Reason as Reason } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
   permissionDenied,
   type StatusError,
   unauthenticated,
 } from "../../runtime/errors/status-error.ts";
 import { ROLES } from "../config/roles.ts";
+import {
+  type AgentRefusal,
+  agentRefused,
+  isAgentRefusal,
+} from "../node-attestation/agent-refusal.ts";
 import type { AgentStanding } from "../node-attestation/agent-standing.ts";
 import { type Caller, nameOfCaller } from "./caller.ts";
 import type { Allowed, MethodPolicy } from "./methods.ts";
@@ -15,13 +18,9 @@ export type AccessDecision =
   | { readonly allowed: true; readonly by: Allowed }
   | { readonly allowed: false; readonly reason: AccessReason; readonly message: string };
 
-/** Why a call may not be made. The first five are told to agents in a form that stock agents act upon. */
+/** Why a call may not be made. */
 export type AccessReason =
-  | "agent_expired"
-  | "agent_not_attested"
-  | "agent_not_active"
-  | "agent_banned"
-  | "agent_must_reattest"
+  | AgentRefusal
   | "no_role"
   | "agents_only"
   | "downstream_only"
@@ -88,19 +87,9 @@ function deny(reason: AccessReason, message: string): AccessDecision {
   return { allowed: false, reason, message };
 }
 
-/** The refusal as the caller gets it, with the detail that agents act upon. */
+/** The refusal as the caller gets it. */
 export function accessError(reason: AccessReason, message: string): StatusError {
   if (reason === "unauthenticated") return unauthenticated(message, { reason });
-  const agentReason = AGENT_REASONS[reason];
-  return agentReason === undefined
-    ? permissionDenied(message, { reason })
-    : agentDenied(agentReason, message, { reason });
+  if (isAgentRefusal(reason)) return agentRefused(reason, message);
+  return permissionDenied(message, { reason });
 }
-
-const AGENT_REASONS: Partial<Record<AccessReason, Reason>> = {
-  agent_expired: Reason.AGENT_EXPIRED,
-  agent_not_attested: Reason.AGENT_NOT_ATTESTED,
-  agent_not_active: Reason.AGENT_NOT_ACTIVE,
-  agent_banned: Reason.AGENT_BANNED,
-  agent_must_reattest: Reason.AGENT_MUST_REATTEST,
-};
