@@ -26,4 +26,13 @@ describe("formatDuration", () => {
   it("writes what parseDuration reads", () => {
     fc.assert(fc.property(fc.nat(2 ** 31 - 1), (ms) => parseDuration(formatDuration(ms)) === ms));
   });
+
+  it("is the only text that it reads for that duration, but for zeros and larger counts", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 12, unit: fc.constantFrom(..."0159dhms ") }), (text) => {
+        const ms = parseDuration(text);
+        return ms === undefined || parseDuration(formatDuration(ms)) === ms;
+      }),
+    );
+  });
 });

@@ -42,4 +42,5 @@ export const durationSchema: z.ZodType<number, string> = z
     if (ms !== undefined) return ms;
     context.addIssue(EXPECTED);
     return z.NEVER;
-  });
+  })
+  .meta({ title: "duration" });

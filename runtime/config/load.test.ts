@@ -51,6 +51,22 @@ describe("parseConfig", () => {
     assert.equal(problemsOf("name: [a").length > 0, true);
   });
 
+  it("says which key was probably meant", () => {
+    const text = "name: web\nPort: 1\nlist: [{id: x, ids: 1}]\nentirely: 1";
+    assert.deepEqual(problemsOf(text).sort(), [
+      'Port: unknown key, did you mean "port"?',
+      "entirely: unknown key",
+      'list[0].ids: unknown key, did you mean "id"?',
+    ]);
+  });
+
+  it("refuses what unfolds without end, nests without end, or shadows the prototype", () => {
+    const bomb = `a: &a [x,x]\n${Array.from({ length: 20 }, (_, i) => `a${i}: &a${i} [${Array(9).fill(i === 0 ? "*a" : `*a${i - 1}`)}]`).join("\n")}`;
+    assert.deepEqual(problemsOf(bomb), ["unfolds to too much"]);
+    assert.equal(problemsOf(`name: ${"[".repeat(100_000)}`).length > 0, true);
+    assert.deepEqual(problemsOf("name: web\n__proto__: {port: 1}"), ["__proto__: unknown key"]);
+  });
+
   it("says what is required of an empty file", () => {
     assert.deepEqual(problemsOf(""), ["name: is required"]);
   });

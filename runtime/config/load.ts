@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { parseDocument } from "yaml";
+import { type Document, parseDocument } from "yaml";
 import type { z } from "zod";
+import { keysAt } from "./inspect-schema.ts";
+import { nearestWord } from "./nearest.ts";
 
 /** Something in a configuration that is not as it has to be. */
 export interface ConfigProblem {
@@ -26,6 +28,7 @@ export class ConfigError extends Error {
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_VALUE_LENGTH = 60;
+const MAX_ALIASES = 100;
 
 /**
  * Reads a YAML file and decodes it.
@@ -60,21 +63,34 @@ export function parseConfig<T>(schema: z.ZodType<T>, text: string, source: strin
       document.errors.map((err) => ({ path: "", message: firstLine(err.message) })),
     );
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const value = unfold(document, source);
   const decoded = schema.safeParse(value, { reportInput: true });
   if (decoded.success) return decoded.data;
   throw new ConfigError(
     source,
-    decoded.error.issues.flatMap((issue) => problemsOf(issue, value)),
+    decoded.error.issues.flatMap((issue) => problemsOf(issue, value, schema)),
   );
 }
 
-function problemsOf(issue: z.core.$ZodIssue, root: unknown): readonly ConfigProblem[] {
+function unfold(document: Document.Parsed, source: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
+  } catch {
+    throw new ConfigError(source, [{ path: "", message: "unfolds to too much" }]);
+  }
+}
+
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  root: unknown,
+  schema: z.ZodType,
+): readonly ConfigProblem[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      path: formatPath([...issue.path, key]),
-      message: "unknown key",
-    }));
+    return issue.keys.map((key) => {
+      const meant = nearestWord(key, keysAt(schema, issue.path));
+      const hint = meant === undefined ? "" : `, did you mean "${meant}"?`;
+      return { path: formatPath([...issue.path, key]), message: `unknown key${hint}` };
+    });
   }
   const found = valueAt(root, issue.path);
   const problem = { path: formatPath(issue.path), message: messageOf(issue, found) };
