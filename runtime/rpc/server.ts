@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import {
   logVerbosity,
   Server,
@@ -54,6 +55,7 @@ export class RpcServer<C> implements AsyncDisposable {
   readonly #connections = new Map<string, Connection<C>>();
   readonly #callDeps: CallDeps;
   readonly #overdueFirstCalls: Overdue<Connection<C>>;
+  readonly #overdueClosings: Overdue<Connection<C>>;
   readonly #overdueRequests: Overdue<ServerInterceptingCallInterface>;
   readonly #slowReaders: Overdue<() => void>;
   readonly #stopped = new AbortController();
@@ -74,9 +76,13 @@ export class RpcServer<C> implements AsyncDisposable {
     this.#callerOf = o.callerOf;
     this.#clock = o.clock;
     this.#callDeps = { log: o.log, newRequestId: () => ids.next() };
-    this.#overdueFirstCalls = new Overdue(o.clock, limits.firstCallMs, (connection) =>
-      connection.closeNow(unavailable("connection made no call")),
-    );
+    const unused = unavailable("connection made no call");
+    this.#overdueClosings = new Overdue(o.clock, 0, (connection) => connection.closeNow(unused));
+    this.#overdueFirstCalls = new Overdue(o.clock, limits.firstCallMs, (connection) => {
+      // Politely, so that a client whose first call crosses it on the way knows to make it again.
+      connection.closePolitely();
+      this.#overdueClosings.expect(connection);
+    });
     this.#overdueRequests = new Overdue(o.clock, limits.requestMs, (call) => {
       call.sendStatus({
         code: Status.DEADLINE_EXCEEDED,
@@ -91,13 +97,14 @@ export class RpcServer<C> implements AsyncDisposable {
   }
 
   /**
-   * Starts to serve a connection. The socket belongs to the server from here on. A TLS socket must have negotiated "h2". Its
-   * remote address is replaced by `connectionId`: read it before.
+   * Starts to serve a connection. The socket belongs to the server from here on; a TLS socket that did not negotiate "h2" is
+   * closed. Its remote address is replaced by `connectionId`: read it before.
    *
    * @param connectionId unique among the connections of this server; see {@link Ids}
    */
   inject(socket: Duplex, connectionId: string): void {
-    if (this.#draining || socket.destroyed || this.#connections.has(connectionId)) {
+    const isRefused = this.#draining || this.#connections.has(connectionId) || !speaksHttp2(socket);
+    if (isRefused || socket.destroyed) {
       socket.destroy();
       return;
     }
@@ -144,11 +151,12 @@ export class RpcServer<C> implements AsyncDisposable {
       connection.closePolitely();
       for (const call of connection.calls) if (call.isStream) call.end(reason);
     }
-    const emptied = new AbortController();
-    await Promise.race([
-      empty.then(() => emptied.abort()),
-      this.#clock.sleep(graceMs, emptied.signal),
-    ]);
+    if (graceMs > 0) {
+      const emptied = new AbortController();
+      const wait = this.#clock.sleep(graceMs, emptied.signal);
+      await Promise.race([empty, wait]);
+      emptied.abort();
+    }
     for (const connection of this.#connections.values()) connection.closeNow(reason);
     await empty;
     this.#stopped.abort();
@@ -221,6 +229,7 @@ export class RpcServer<C> implements AsyncDisposable {
   #forget(connection: Connection<C>): void {
     this.#connections.delete(connection.id);
     this.#overdueFirstCalls.arrived(connection);
+    this.#overdueClosings.arrived(connection);
     connection.closeNow(unavailable("connection closed"));
     connection.release();
     if (this.#connections.size === 0) this.#onEmpty?.();
@@ -241,9 +250,15 @@ export class RpcServer<C> implements AsyncDisposable {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await this.#clock.sleep(SWEEP_MS, signal);
+      this.#overdueClosings.sweep();
       this.#overdueFirstCalls.sweep();
       this.#overdueRequests.sweep();
       this.#slowReaders.sweep();
     }
   }
+}
+
+/** Over TLS both sides must have agreed on HTTP/2 (RFC 9113 3.2); elsewhere they can only know. */
+function speaksHttp2(socket: Duplex): boolean {
+  return !(socket instanceof TLSSocket) || socket.alpnProtocol === "h2";
 }

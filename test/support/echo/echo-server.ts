@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Channel } from "@grpc/grpc-js";
-import { createLogger, type Logger } from "../../../runtime/log.ts";
 import { systemRandom } from "../../../runtime/random.ts";
 import { openChannel } from "../../../runtime/rpc/channel.ts";
 import { type Client, createClient } from "../../../runtime/rpc/client.ts";
@@ -10,6 +9,7 @@ import type { RpcLimits } from "../../../runtime/rpc/limits.ts";
 import { RpcServer } from "../../../runtime/rpc/server.ts";
 import { type Handlers, service } from "../../../runtime/rpc/service.ts";
 import { type Clock, systemClock } from "../../../runtime/time/clock.ts";
+import { RecordingLog } from "../../fakes/recording-log.ts";
 import { TempDir } from "../temp-dir.ts";
 import { Echo } from "./gen/echo_pb.ts";
 
@@ -18,7 +18,8 @@ export interface EchoCaller {
   readonly name: string;
 }
 
-const plainHandlers: Handlers<typeof Echo, EchoCaller> = {
+/** Handlers that answer with what they hear. */
+export const plainHandlers: Handlers<typeof Echo, EchoCaller> = {
   say: async ({ text }) => ({ text }),
   async *repeat({ text }) {
     for (const word of text.split(" ")) yield { text: word };
@@ -40,7 +41,7 @@ export class EchoServer implements AsyncDisposable {
   readonly channel: Channel;
   readonly client: Client<typeof Echo>;
   /** What the server logged, one JSON record each. */
-  readonly logged: Record<string, unknown>[];
+  readonly logged: RecordingLog["lines"];
   readonly #listener: Server;
   readonly #dir: TempDir;
 
@@ -49,7 +50,7 @@ export class EchoServer implements AsyncDisposable {
     dir: TempDir,
     path: string,
     listener: Server,
-    logged: Record<string, unknown>[],
+    logged: RecordingLog["lines"],
   ) {
     this.rpc = rpc;
     this.path = path;
@@ -68,12 +69,12 @@ export class EchoServer implements AsyncDisposable {
       readonly clock?: Clock;
     } = {},
   ): Promise<EchoServer> {
-    const logged: Record<string, unknown>[] = [];
+    const { log, lines } = new RecordingLog();
     const rpc = RpcServer.create<EchoCaller>({
       services: [service(Echo, { ...plainHandlers, ...o.handlers })],
       interceptors: o.interceptors ?? [],
       callerOf: (connectionId) => ({ name: connectionId }),
-      log: recordingLogger(logged),
+      log,
       clock: o.clock ?? systemClock,
       random: systemRandom,
       ...(o.limits === undefined ? {} : { limits: o.limits }),
@@ -87,7 +88,7 @@ export class EchoServer implements AsyncDisposable {
     const path = dir.join("echo.sock");
     listener.listen(path);
     await once(listener, "listening");
-    return new EchoServer(rpc, dir, path, listener, logged);
+    return new EchoServer(rpc, dir, path, listener, lines);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,11 +97,4 @@ export class EchoServer implements AsyncDisposable {
     await this.rpc[Symbol.asyncDispose]();
     await this.#dir[Symbol.asyncDispose]();
   }
-}
-
-function recordingLogger(logged: Record<string, unknown>[]): Logger {
-  const write = (line: string): void => {
-    logged.push(JSON.parse(line));
-  };
-  return createLogger({ level: "debug", format: "json", destination: { write } });
 }
