@@ -1,12 +1,9 @@
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
 import { SpiffeError } from "../../spiffe/error.ts";
-import {
-  MAX_PRESENTED_CERTIFICATES,
-  type VerifiedX509Svid,
-  verifyX509Svid,
-} from "../../spiffe/svid/x509-verify.ts";
+import { type VerifiedX509Svid, verifyX509Svid } from "../../spiffe/svid/x509-verify.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
+import { MAX_PRESENTED_CERTIFICATES } from "../../spiffe/x509/certification-path.ts";
 
 /** A client whose certificate was verified. */
 export interface VerifiedClient {

@@ -3,9 +3,7 @@ import type { Finding, FindingCode } from "../finding.ts";
 import type { SpiffeId } from "../id/spiffe-id.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { ExtKeyUsageOid } from "../x509/oids.ts";
-
-/** What a TLS peer may do according to the extended key usages of its certificate and those above it. */
-export type TlsPurpose = "server" | "client";
+import { tlsPurposes } from "../x509/tls-purposes.ts";
 
 /**
  * Checks a leaf as a relying party must (X509-SVID 5.2): exactly one URI SAN, which is a SPIFFE ID with a path; not a CA;
@@ -56,17 +54,6 @@ export function checkOwnX509Svid(chain: readonly Certificate[]): SpiffeId {
     }
   }
   return id;
-}
-
-/** The sides of TLS that a certificate's own extended key usages leave open. */
-export function tlsPurposes(certificate: Certificate): ReadonlySet<TlsPurpose> {
-  const usages = certificate.extKeyUsages;
-  const allowed = (oid: string): boolean =>
-    usages === undefined || usages.includes(oid) || usages.includes(ExtKeyUsageOid.any);
-  const purposes = new Set<TlsPurpose>();
-  if (allowed(ExtKeyUsageOid.serverAuth)) purposes.add("server");
-  if (allowed(ExtKeyUsageOid.clientAuth)) purposes.add("client");
-  return purposes;
 }
 
 /** Rules that bind the issuer of a leaf and that a relying party lets pass. */

@@ -145,15 +145,15 @@ suite("parseCsr", () => {
   });
 
   test("tells what kind of key it is without importing it", () => {
-    const algorithmOf = (type: Parameters<typeof testKey>[0]): unknown =>
+    const algorithmOf = (type: Parameters<typeof testKey>[0]) =>
       parseCsr(createCsr({ privateKey: testKey(type).privateKey })).publicKeyAlgorithm;
     assert.deepEqual(algorithmOf("P-384"), { type: "ec", curve: "P-384" });
     assert.deepEqual(algorithmOf("ed25519"), { type: "ed25519" });
-    assert.deepEqual(algorithmOf("rsa-1024"), {
-      type: "rsa",
-      modulusBits: 1024,
-      publicExponent: Uint8Array.of(1, 0, 1),
-    });
+    const rsa = algorithmOf("rsa-1024");
+    assert.ok(rsa.type === "rsa");
+    assert.equal(rsa.modulusBits, 1024);
+    assert.equal(rsa.modulus.length, 128);
+    assert.deepEqual([...rsa.publicExponent], [1, 0, 1]);
   });
 });
 

@@ -12,10 +12,10 @@ import {
 } from "../../test/support/test-ca.ts";
 import { Bundle } from "../bundle/bundle.ts";
 import { TrustDomain } from "../id/spiffe-id.ts";
-import { Certificate } from "../x509/certificate.ts";
-import * as der from "../x509/der-writer.ts";
-import { ExtensionOid } from "../x509/oids.ts";
-import { verifyX509Svid } from "./x509-verify.ts";
+import { verifyX509Svid } from "../svid/x509-verify.ts";
+import { Certificate } from "./certificate.ts";
+import * as der from "./der-writer.ts";
+import { ExtensionOid } from "./oids.ts";
 
 const td = TrustDomain.parse("td.test");
 
