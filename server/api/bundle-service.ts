@@ -1,0 +1,174 @@
+/** The public bundle API: the own bundle for everybody, federated bundles for administrators and agents. */
+import { create } from "@bufbuild/protobuf";
+import { decodeBundle } from "../../proto/convert/bundle.ts";
+import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
+import { decodeTrustDomain } from "../../proto/convert/id.ts";
+import { projectBundle } from "../../proto/convert/mask.ts";
+import { encodeStatus } from "../../proto/convert/status.ts";
+import {
+  BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
+  Bundle as BundleApi,
+} from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
+import type { BundleMask, Bundle as WireBundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
+import {
+  invalidArgument,
+  notFound,
+  StatusError,
+  unavailable,
+  unimplemented,
+} from "../../runtime/errors/status-error.ts";
+import { type Registration, service } from "../../runtime/rpc/service.ts";
+import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import type { BundleDeletion, BundleWrite } from "../store/contract/bundles.ts";
+import type { ItemResult } from "../store/contract/operation.ts";
+import type { BundleRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import { bundleRecordOf, encodeBundleRecord } from "./bundle-message.ts";
+import type { Caller } from "./caller.ts";
+
+export interface BundleServiceDeps {
+  readonly trustDomain: TrustDomain;
+  readonly store: Pick<Store, "read" | "write">;
+}
+
+const maxBatch = 500;
+const pageSizes = { defaultSize: 100, maxSize: 1_000 };
+
+const deletions: Readonly<Record<DeleteMode, BundleDeletion>> = {
+  [DeleteMode.RESTRICT]: "restrict",
+  [DeleteMode.DELETE]: "delete",
+  [DeleteMode.DISSOCIATE]: "dissociate",
+};
+
+interface BundleResult {
+  readonly status: Status;
+  readonly bundle?: WireBundle;
+}
+
+export function bundleService({ trustDomain, store }: BundleServiceDeps): Registration<Caller> {
+  const own = trustDomain.name;
+
+  const find = async (name: string, mask: BundleMask | undefined): Promise<WireBundle> => {
+    const record = await store.read("getBundle", { trustDomain: name });
+    if (record === undefined) throw notFound("bundle not found", { reason: "bundle_not_found" });
+    return projectBundle(mask)(encodeBundleRecord(record));
+  };
+
+  const write = async (
+    bundles: readonly WireBundle[],
+    mode: BundleWrite,
+    mask: BundleMask | undefined,
+  ): Promise<{ results: BundleResult[] }> => {
+    checkCount("bundle", bundles, maxBatch);
+    const records = bundles.map((bundle, index) => readForeign(`bundle[${index}]`, bundle, own));
+    const accepted = records.filter((record) => !(record instanceof StatusError));
+    const { output } = await store.write("writeBundles", { bundles: accepted, mode });
+    const written = output.values();
+    return {
+      results: records.map((record) =>
+        record instanceof StatusError
+          ? { status: encodeStatus(record) }
+          : resultOf(written.next().value, mask),
+      ),
+    };
+  };
+
+  return service<typeof BundleApi, Caller>(BundleApi, {
+    countBundles: async () => ({ count: await store.read("countBundles", {}) }),
+
+    getBundle: async ({ outputMask }) => {
+      try {
+        return await find(own, outputMask);
+      } catch (err) {
+        if (!(err instanceof StatusError)) throw err;
+        throw unavailable("bundle is not ready yet", { reason: "starting", cause: err });
+      }
+    },
+
+    getFederatedBundle: async ({ trustDomain: name, outputMask }) => {
+      const foreign = decodeTrustDomain("trust_domain", name).name;
+      if (foreign === own) {
+        throw invalidArgument("getting a federated bundle for the server's own trust domain is not allowed");
+      }
+      return find(foreign, outputMask);
+    },
+
+    listFederatedBundles: async ({ outputMask, pageSize, pageToken }) => {
+      const page = await store.read("listBundles", {
+        except: own,
+        page: {
+          pageSize: decodePageSize("page_size", pageSize, pageSizes),
+          ...(pageToken !== "" && { pageToken }),
+        },
+      });
+      const project = projectBundle(outputMask);
+      return {
+        bundles: page.items.map((record) => project(encodeBundleRecord(record))),
+        nextPageToken: page.nextPageToken ?? "",
+      };
+    },
+
+    batchCreateFederatedBundle: ({ bundle, outputMask }) => write(bundle, "create", outputMask),
+    batchUpdateFederatedBundle: ({ bundle, outputMask }) => write(bundle, "update", outputMask),
+    batchSetFederatedBundle: ({ bundle, outputMask }) => write(bundle, "set", outputMask),
+
+    batchDeleteFederatedBundle: async ({ trustDomains, mode }) => {
+      checkCount("trust_domains", trustDomains, maxBatch);
+      if (trustDomains.includes(own)) {
+        throw invalidArgument("removing the bundle for the server trust domain is not allowed");
+      }
+      const { output } = await store.write("deleteBundles", {
+        trustDomains,
+        mode: deletions[mode] ?? "restrict",
+      });
+      return {
+        results: output.map((result, index) => ({
+          status: statusOf(result),
+          trustDomain: trustDomains[index] ?? "",
+        })),
+      };
+    },
+
+    // Authorities come from the server's own key manager; those of nested servers are not taken yet.
+    appendBundle: () => unsupported("appending authorities to the bundle"),
+    publishJWTAuthority: () => unsupported("publishing JWT authorities of nested servers"),
+    publishWITAuthority: () => unsupported("publishing WIT authorities of nested servers"),
+  });
+}
+
+async function unsupported(what: string): Promise<never> {
+  throw unimplemented(`${what} is not supported`);
+}
+
+/** A bundle of another trust domain, or why it is refused. */
+function readForeign(field: string, wire: WireBundle, own: string): BundleRecord | StatusError {
+  try {
+    const bundle = decodeBundle(field, wire);
+    if (bundle.trustDomain.name === own) {
+      throw invalidArgument("the server's own bundle cannot be written");
+    }
+    return bundleRecordOf(bundle);
+  } catch (err) {
+    if (err instanceof StatusError) return err;
+    throw err;
+  }
+}
+
+function resultOf(
+  result: ItemResult<BundleRecord> | undefined,
+  mask: BundleMask | undefined,
+): BundleResult {
+  if (result === undefined) throw new Error("store answered for fewer bundles than it got");
+  const { item } = result;
+  return {
+    status: statusOf(result),
+    ...(result.ok && item && { bundle: projectBundle(mask)(encodeBundleRecord(item)) }),
+  };
+}
+
+function statusOf(result: ItemResult<BundleRecord>): Status {
+  return result.ok
+    ? create(StatusSchema, { code: 0, message: "OK" })
+    : create(StatusSchema, { code: result.code, message: result.message });
+}

@@ -1,0 +1,178 @@
+/**
+ * Creates, changes and deletes entries for whoever may: the one way in for the public API, our own
+ * and the registrar. Each item of a batch stands for itself.
+ */
+import { notFound, StatusError } from "../../runtime/errors/status-error.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { randomUuid } from "../../runtime/uuid.ts";
+import type { Grants } from "../config/roles.ts";
+import type { EntryUpdate } from "../store/contract/entries.ts";
+import type { ItemResult } from "../store/contract/operation.ts";
+import type { EntryRecord } from "../store/records.ts";
+import type { Store, WriteResult } from "../store/store.ts";
+import { type EntryDraft, type EntryRevisionDraft, newEntryOf, storedFields } from "./entry-draft.ts";
+import {
+  checkEntry,
+  checkEntryAccess,
+  checkRequirements,
+  type EntryRequirements,
+  type TtlLimits,
+} from "./entry-rules.ts";
+
+/** Who writes. */
+export interface EntryWriter {
+  readonly grants: Grants;
+  /** The name that the entry's side record gets as creator or last changer. */
+  readonly actor: string;
+}
+
+/** What became of one item. */
+export type EntryOutcome = ItemResult<EntryRecord> & { readonly warnings: readonly string[] };
+
+export interface EntryOutcomes {
+  /** In the order of the items. */
+  readonly outcomes: readonly EntryOutcome[];
+  /** The revision that holds what was done. */
+  readonly revision: bigint;
+}
+
+/** An item of a request, or why it could not be read. */
+export type Attempt<T> = T | StatusError;
+
+export interface EntryWriteOptions {
+  readonly dryRun?: boolean;
+}
+
+export interface EntryWritesDeps {
+  readonly store: Pick<Store, "read" | "write" | "revision">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ttlLimits: () => TtlLimits;
+  readonly requirements: () => EntryRequirements;
+}
+
+/** An item that passed the checks, ready for the store. */
+interface Ready<T> {
+  readonly input: T;
+  readonly warnings: readonly string[];
+}
+
+export class EntryWrites {
+  readonly #deps: EntryWritesDeps;
+
+  constructor(deps: EntryWritesDeps) {
+    this.#deps = deps;
+  }
+
+  create(
+    items: readonly Attempt<EntryDraft>[],
+    { grants, actor }: EntryWriter,
+    options: EntryWriteOptions = {},
+  ): Promise<EntryOutcomes> {
+    const { store, clock, random } = this.#deps;
+    const now = Math.floor(clock.now().getTime() / 1000);
+    return this.#inBatch(
+      items,
+      (draft) => {
+        const input = newEntryOf(draft, draft.id ?? randomUuid(random));
+        return { input, warnings: this.#check(grants, input) };
+      },
+      (entries) => store.write("createEntries", { entries, now, actor }, options),
+    );
+  }
+
+  async update(
+    items: readonly Attempt<EntryRevisionDraft>[],
+    { grants, actor }: EntryWriter,
+    options: EntryWriteOptions = {},
+  ): Promise<EntryOutcomes> {
+    const existing = await this.#existing(items);
+    return this.#inBatch(
+      items,
+      ({ id, fields, extra }) => {
+        const before = found(existing, id);
+        checkEntryAccess(grants, before);
+        const { side, ...rest } = extra;
+        const set = { ...storedFields(fields), ...rest };
+        const after = { ...before, ...set, side: { ...before.side, ...side } };
+        const input: EntryUpdate = { id, set: { ...set, ...(side && { side }) } };
+        return { input, warnings: this.#check(grants, after) };
+      },
+      (updates) => this.#deps.store.write("updateEntries", { updates, actor }, options),
+    );
+  }
+
+  async delete(
+    ids: readonly string[],
+    { grants }: EntryWriter,
+    options: EntryWriteOptions = {},
+  ): Promise<EntryOutcomes> {
+    const existing = await this.#existing(ids.map((id) => ({ id })));
+    return this.#inBatch(
+      ids,
+      (input) => {
+        checkEntryAccess(grants, found(existing, input));
+        return { input, warnings: [] };
+      },
+      (accepted) => this.#deps.store.write("deleteEntries", { ids: accepted }, options),
+    );
+  }
+
+  #check(grants: Grants, entry: Omit<EntryRecord, "revisionNumber" | "createdAt">) {
+    const { ttlLimits, requirements } = this.#deps;
+    checkEntry(entry, ttlLimits());
+    checkEntryAccess(grants, entry);
+    return checkRequirements(entry.side, requirements());
+  }
+
+  async #existing(
+    items: readonly Attempt<{ readonly id: string }>[],
+  ): Promise<ReadonlyMap<string, EntryRecord>> {
+    const ids = items.flatMap((item) => (item instanceof StatusError ? [] : [item.id]));
+    const records = await this.#deps.store.read("getEntries", { ids });
+    return new Map(records.map((record) => [record.id, record]));
+  }
+
+  /** Checks each item, writes those that pass in one go, and puts the outcomes in the items' order. */
+  async #inBatch<Item, Input>(
+    items: readonly Attempt<Item>[],
+    prepare: (item: Item) => Ready<Input>,
+    write: (inputs: readonly Input[]) => Promise<WriteResult<readonly ItemResult<EntryRecord>[]>>,
+  ): Promise<EntryOutcomes> {
+    const prepared = items.map((item) => attempt(item, prepare));
+    const ready = prepared.filter((each) => !(each instanceof StatusError));
+    const { output, revision } =
+      ready.length === 0
+        ? { output: [], revision: this.#deps.store.revision }
+        : await write(ready.map(({ input }) => input));
+    const results = output.values();
+    const outcomes = prepared.map((each): EntryOutcome => {
+      if (each instanceof StatusError) return refused(each);
+      const result = results.next().value;
+      if (result === undefined) throw new Error("store answered for fewer entries than it got");
+      return { ...result, warnings: result.ok ? each.warnings : [] };
+    });
+    return { outcomes, revision };
+  }
+}
+
+function attempt<T, R>(item: Attempt<T>, prepare: (item: T) => R): Attempt<R> {
+  if (item instanceof StatusError) return item;
+  try {
+    return prepare(item);
+  } catch (err) {
+    if (err instanceof StatusError) return err;
+    throw err;
+  }
+}
+
+function found(existing: ReadonlyMap<string, EntryRecord>, id: string): EntryRecord {
+  const record = existing.get(id);
+  if (record === undefined) throw notFound("entry not found", { reason: "entry_not_found" });
+  return record;
+}
+
+function refused({ code, message }: StatusError): EntryOutcome {
+  return { ok: false, code, message, warnings: [] };
+}
