@@ -6,10 +6,13 @@ import { decodeTrustDomain } from "../../proto/convert/id.ts";
 import { projectBundle } from "../../proto/convert/mask.ts";
 import { encodeStatus } from "../../proto/convert/status.ts";
 import {
-  BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
   Bundle as BundleApi,
+  BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
 } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
-import type { BundleMask, Bundle as WireBundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type {
+  BundleMask,
+  Bundle as WireBundle,
+} from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
   invalidArgument,
@@ -20,16 +23,18 @@ import {
 } from "../../runtime/errors/status-error.ts";
 import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import { type BundleMessages, encodeBundleRecord } from "../bundle/bundle-messages.ts";
+import { bundleRecordOf } from "../bundle/bundle-record.ts";
 import type { BundleDeletion, BundleWrite } from "../store/contract/bundles.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
 import type { BundleRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
-import { bundleRecordOf, encodeBundleRecord } from "./bundle-message.ts";
 import type { Caller } from "./caller.ts";
 
 export interface BundleServiceDeps {
   readonly trustDomain: TrustDomain;
   readonly store: Pick<Store, "read" | "write">;
+  readonly bundles: Pick<BundleMessages, "get" | "size">;
 }
 
 const maxBatch = 500;
@@ -46,23 +51,21 @@ interface BundleResult {
   readonly bundle?: WireBundle;
 }
 
-export function bundleService({ trustDomain, store }: BundleServiceDeps): Registration<Caller> {
+export function bundleService({
+  trustDomain,
+  store,
+  bundles,
+}: BundleServiceDeps): Registration<Caller> {
   const own = trustDomain.name;
 
-  const find = async (name: string, mask: BundleMask | undefined): Promise<WireBundle> => {
-    const record = await store.read("getBundle", { trustDomain: name });
-    if (record === undefined) throw notFound("bundle not found", { reason: "bundle_not_found" });
-    return projectBundle(mask)(encodeBundleRecord(record));
-  };
-
   const write = async (
-    bundles: readonly WireBundle[],
+    wanted: readonly WireBundle[],
     mode: BundleWrite,
     mask: BundleMask | undefined,
   ): Promise<{ results: BundleResult[] }> => {
-    checkCount("bundle", bundles, maxBatch);
-    const records = bundles.map((bundle, index) => readForeign(`bundle[${index}]`, bundle, own));
-    const accepted = records.filter((record) => !(record instanceof StatusError));
+    checkCount("bundle", wanted, maxBatch);
+    const records = wanted.map((bundle, index) => readForeign(`bundle[${index}]`, bundle, own));
+    const accepted = records.flatMap((record) => (record instanceof StatusError ? [] : record));
     const { output } = await store.write("writeBundles", { bundles: accepted, mode });
     const written = output.values();
     return {
@@ -75,23 +78,24 @@ export function bundleService({ trustDomain, store }: BundleServiceDeps): Regist
   };
 
   return service<typeof BundleApi, Caller>(BundleApi, {
-    countBundles: async () => ({ count: await store.read("countBundles", {}) }),
+    countBundles: async () => ({ count: bundles.size }),
 
     getBundle: async ({ outputMask }) => {
-      try {
-        return await find(own, outputMask);
-      } catch (err) {
-        if (!(err instanceof StatusError)) throw err;
-        throw unavailable("bundle is not ready yet", { reason: "starting", cause: err });
+      const bundle = bundles.get(own);
+      if (bundle === undefined) {
+        throw unavailable("the bundle is not ready yet", { reason: "starting" });
       }
+      return projectBundle(outputMask)(bundle);
     },
 
     getFederatedBundle: async ({ trustDomain: name, outputMask }) => {
       const foreign = decodeTrustDomain("trust_domain", name).name;
       if (foreign === own) {
-        throw invalidArgument("getting a federated bundle for the server's own trust domain is not allowed");
+        throw invalidArgument("trust_domain: must not be the server's own");
       }
-      return find(foreign, outputMask);
+      const bundle = bundles.get(foreign);
+      if (bundle === undefined) throw notFound("bundle not found", { reason: "bundle_not_found" });
+      return projectBundle(outputMask)(bundle);
     },
 
     listFederatedBundles: async ({ outputMask, pageSize, pageToken }) => {

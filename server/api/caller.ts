@@ -1,4 +1,4 @@
-import type { Grants } from "../config/roles.ts";
+import { type Grants, NO_GRANTS } from "../config/roles.ts";
 import type { AgentStanding } from "../node-attestation/agent-standing.ts";
 
 /**
@@ -58,6 +58,11 @@ export function nameOfCaller(caller: Caller): string {
     case "anonymous":
       return "anonymous";
   }
+}
+
+/** The roles of a caller; agents and strangers have none. */
+export function grantsOfCaller(caller: Caller): Grants {
+  return caller.kind === "local" || caller.kind === "identity" ? caller.grants : NO_GRANTS;
 }
 
 /** What rate limits are counted by. */

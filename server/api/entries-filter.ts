@@ -1,12 +1,10 @@
 import { decodeSpiffeId } from "../../proto/convert/id.ts";
-import {
-  decodeFederatesWithFilter,
-  decodeSelectorFilter,
-} from "../../proto/convert/selector.ts";
+import { decodeFederatesWithFilter, decodeSelectorFilter } from "../../proto/convert/selector.ts";
 import type {
   CountEntriesRequest_Filter,
   ListEntriesRequest_Filter,
 } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
+import type { FederatesWithMatch } from "../../proto/gen/spire/api/types/federateswith_pb.ts";
 import type { ListEntriesFilter } from "../store/contract/entries.ts";
 
 /** Reads the filter of a list or count of entries. @throws {StatusError} INVALID_ARGUMENT */
@@ -25,10 +23,15 @@ export function decodeEntriesFilter(
     ...(bySelectors && {
       bySelectors: decodeSelectorFilter("filter.by_selectors", bySelectors),
     }),
-    ...(byFederatesWith && {
-      byFederatesWith: decodeFederatesWithFilter("filter.by_federates_with", byFederatesWith),
-    }),
+    ...(byFederatesWith && { byFederatesWith: decodeFederatesWith(byFederatesWith) }),
     ...(byHint !== undefined && { byHint }),
     ...(byDownstream !== undefined && { byDownstream }),
   };
+}
+
+function decodeFederatesWith(
+  message: FederatesWithMatch,
+): NonNullable<ListEntriesFilter["byFederatesWith"]> {
+  const { match, trustDomains } = decodeFederatesWithFilter("filter.by_federates_with", message);
+  return { match, trustDomains: trustDomains.map(({ name }) => name) };
 }

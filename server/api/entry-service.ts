@@ -1,17 +1,9 @@
 /** The public entry API: what administrators do with entries, and what agents may read of them. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import {
-  decodeEntryChanges,
-  decodeEntryFields,
-  decodeEntryId,
-} from "../../proto/convert/entry.ts";
+import { decodeEntryChanges, decodeEntryFields, decodeEntryId } from "../../proto/convert/entry.ts";
 import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
 import { projectEntry } from "../../proto/convert/mask.ts";
-import {
-  type BatchCreateEntryResponse_ResultSchema,
-  Entry as EntryApi,
-} from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
+import { Entry as EntryApi } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import type { Entry, EntryMask } from "../../proto/gen/spire/api/types/entry_pb.ts";
 import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
 import { notFound, StatusError } from "../../runtime/errors/status-error.ts";
@@ -38,7 +30,11 @@ export const MAX_ENTRY_BATCH = 10_000;
 
 const pageSizes = { defaultSize: 500, maxSize: 10_000 };
 
-type Result = MessageInitShape<typeof BatchCreateEntryResponse_ResultSchema>;
+/** What creating and changing answer alike. */
+interface Result {
+  readonly status: Status;
+  readonly entry?: Entry;
+}
 
 export function entryService(deps: EntryServiceDeps): Registration<Caller> {
   const { store, writes, trustDomain, authorization } = deps;

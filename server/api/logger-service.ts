@@ -1,7 +1,10 @@
 /** The public logger API: the log level of the running server. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Logger as LoggerApi } from "../../proto/gen/spire/api/server/logger/v1/logger_pb.ts";
-import { type LoggerSchema, LogLevel as WireLevel } from "../../proto/gen/spire/api/types/logger_pb.ts";
+import {
+  type LoggerSchema,
+  LogLevel as WireLevel,
+} from "../../proto/gen/spire/api/types/logger_pb.ts";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import type { Logger, LogLevel } from "../../runtime/log.ts";
 import { type Registration, service } from "../../runtime/rpc/service.ts";
@@ -39,7 +42,7 @@ export function loggerService(log: Logger, launchLevel: () => LogLevel): Registr
       if (newLevel === WireLevel.UNSPECIFIED) {
         throw invalidArgument("new_level: must be a known level");
       }
-      log.level = levels[newLevel];
+      log.level = levels[newLevel] ?? "info";
       return answer();
     },
     resetLogLevel: async () => {

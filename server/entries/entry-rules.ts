@@ -1,5 +1,5 @@
-import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
 import { formatDuration } from "../../runtime/config/duration.ts";
+import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
 import type { Grants } from "../config/roles.ts";
 import { decideEntryWrite } from "../policy/entry-access.ts";
 import type { EntryRecord } from "../store/records.ts";

@@ -11,7 +11,12 @@ import type { EntryUpdate } from "../store/contract/entries.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
 import type { EntryRecord } from "../store/records.ts";
 import type { Store, WriteResult } from "../store/store.ts";
-import { type EntryDraft, type EntryRevisionDraft, newEntryOf, storedFields } from "./entry-draft.ts";
+import {
+  type EntryDraft,
+  type EntryRevisionDraft,
+  newEntryOf,
+  storedFields,
+} from "./entry-draft.ts";
 import {
   checkEntry,
   checkEntryAccess,
@@ -141,7 +146,7 @@ export class EntryWrites {
     write: (inputs: readonly Input[]) => Promise<WriteResult<readonly ItemResult<EntryRecord>[]>>,
   ): Promise<EntryOutcomes> {
     const prepared = items.map((item) => attempt(item, prepare));
-    const ready = prepared.filter((each) => !(each instanceof StatusError));
+    const ready = prepared.flatMap((each) => (each instanceof StatusError ? [] : each));
     const { output, revision } =
       ready.length === 0
         ? { output: [], revision: this.#deps.store.revision }
