@@ -5,14 +5,10 @@
  * Every instant is a whole number of Unix seconds; 0 means "never" or "not set". Every duration is in seconds; 0 means "the
  * server's default". SPIFFE IDs are complete URIs, trust domains are names without scheme, digests are lower-case hexadecimal.
  */
+import type { Selector } from "../../proto/selector.ts";
 
 /** A fact that an attestor found, or that an entry asks for. */
-export interface SelectorRecord {
-  /** Who found it, such as "unix" or "k8s"; never empty, without a colon. */
-  readonly type: string;
-  /** What was found, such as "uid:1000"; never empty. */
-  readonly value: string;
-}
+export type SelectorRecord = Selector;
 
 /** Who may own an issued private key; decision D11. The empty string means the narrowest that the platform knows. */
 export type InstanceScope = "" | "pod" | "container" | "process" | "shared";
@@ -23,7 +19,7 @@ export interface AuthorizedEntryRecord {
   readonly id: string;
   readonly spiffeId: string;
   readonly parentId: string;
-  /** Sorted by type, then value, without duplicates. */
+  /** In the order of compareSelectors, each once. */
   readonly selectors: readonly SelectorRecord[];
   readonly x509SvidTtlSeconds: number;
   readonly jwtSvidTtlSeconds: number;
@@ -96,7 +92,7 @@ export interface AttestedNodeRecord {
   readonly newSerial: string;
   readonly newExpiresAt: number;
   readonly newPublicKeyHash: string;
-  /** Sorted by type, then value, without duplicates. */
+  /** In the order of compareSelectors, each once. */
   readonly selectors: readonly SelectorRecord[];
   readonly banned: boolean;
   readonly canReattest: boolean;

@@ -1,5 +1,5 @@
 import type { NewEntry } from "../../server/store/contract/entries.ts";
-import type { SelectorRecord } from "../../server/store/records.ts";
+import type { AuthorizedEntryRecord, SelectorRecord } from "../../server/store/records.ts";
 
 /** Makes a selector from its usual text, "type:value". */
 export function selector(text: string): SelectorRecord {
@@ -38,4 +38,13 @@ export function newEntry(id: string, fields: Partial<Omit<NewEntry, "id">> = {})
     },
     ...fields,
   };
+}
+
+/** The same as an index holds it. */
+export function authorizedEntry(
+  id: string,
+  fields: Partial<Omit<AuthorizedEntryRecord, "id">> = {},
+): AuthorizedEntryRecord {
+  const { side: _, ...entry } = newEntry(id);
+  return { ...entry, revisionNumber: 0, createdAt: 0, ...fields };
 }

@@ -1,3 +1,4 @@
+import type { SetMatch } from "../../../proto/selector.ts";
 import type { EntryKeys } from "../commit.ts";
 import type {
   AuthorizedEntryRecord,
@@ -5,7 +6,7 @@ import type {
   EntryUsageRecord,
   SelectorRecord,
 } from "../records.ts";
-import type { ItemResult, Operation, Page, PageRequest, SetMatch } from "./operation.ts";
+import type { ItemResult, Operation, Page, PageRequest } from "./operation.ts";
 
 /** An entry that is to be created; it has passed validation and has its ID. */
 export type NewEntry = Omit<EntryRecord, "revisionNumber" | "createdAt">;

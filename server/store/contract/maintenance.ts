@@ -1,4 +1,5 @@
 import type { LoggedChange } from "../commit.ts";
+import type { AttestedNodeRecord, AuthorizedEntryRecord } from "../records.ts";
 import type { Operation } from "./operation.ts";
 
 /** What the store says about itself. */
@@ -30,6 +31,19 @@ export interface LogExtract {
   readonly floor: bigint;
 }
 
+/** A record by its key; without the record when there is none any more. */
+export interface KeyedRecord<Item> {
+  readonly id: string;
+  readonly record?: Item;
+}
+
+/** The records that changed after a revision, as they are at `head`. */
+export interface RecordsSince {
+  readonly head: bigint;
+  readonly entries: readonly KeyedRecord<AuthorizedEntryRecord>[];
+  readonly nodes: readonly KeyedRecord<AttestedNodeRecord>[];
+}
+
 export interface PruneLog {
   /** Changes at or before this instant go. */
   readonly before: number;
@@ -52,4 +66,6 @@ export interface MaintenanceReads {
   getSetting: Operation<{ readonly key: string }, string | undefined>;
   storeState: Operation<Record<string, never>, StoreState>;
   changesSince: Operation<ChangesSince, LogExtract>;
+  /** Undefined when the log does not reach back that far, or too much has changed: then read everything. */
+  recordsSince: Operation<{ readonly revision: bigint }, RecordsSince | undefined>;
 }

@@ -1,5 +1,6 @@
+import type { SetMatch } from "../../../proto/selector.ts";
 import type { AttestedNodeRecord, SelectorRecord } from "../records.ts";
-import type { Operation, Page, PageRequest, SetMatch } from "./operation.ts";
+import type { Operation, Page, PageRequest } from "./operation.ts";
 
 /** What an attestation found out and what was issued for it. */
 export interface Attestation {

@@ -23,9 +23,6 @@ export interface ItemRefused<Item> {
 
 export type ItemResult<Item> = ItemDone<Item> | ItemRefused<Item>;
 
-/** How a set of a record compares with the set that a filter names. */
-export type SetMatch = "exact" | "subset" | "superset" | "any";
-
 /** Which part of a list to return. */
 export interface PageRequest {
   /** At least 1; the store caps it at 10,000. */

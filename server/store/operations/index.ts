@@ -33,6 +33,7 @@ import {
   setAgentVersion,
 } from "./nodes/end-nodes.ts";
 import { countNodes, getNode, listNodes } from "./nodes/list-nodes.ts";
+import { recordsSince } from "./records-since.ts";
 import { getSetting, putSetting } from "./settings.ts";
 import { raiseRevocationEpoch, storeState } from "./store-state.ts";
 
@@ -83,6 +84,7 @@ export const readOperations: { readonly [K in keyof ReadOperations]: ReadOperati
   listNodes,
   nextEntryExpiry,
   recentlyExpiredEntries,
+  recordsSince,
   scanEntries,
   storeState,
 };

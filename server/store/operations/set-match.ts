@@ -1,6 +1,6 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
+import type { SetMatch } from "../../../proto/selector.ts";
 import { invalidArgument } from "../../../runtime/errors/status-error.ts";
-import type { SetMatch } from "../contract/operation.ts";
 
 /** How the members of a set that belongs to a row are stored: one posting per member and row. */
 export interface Postings {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Selectable } from "kysely";
+import { sortSelectors } from "../../../../proto/selector.ts";
 import type { NewEntry } from "../../contract/entries.ts";
 import type {
   AuthorizedEntryRecord,
@@ -8,12 +9,7 @@ import type {
   InstanceScope,
 } from "../../records.ts";
 import type { EntriesTable } from "../../schema.ts";
-import {
-  canonicalNames,
-  canonicalSelectors,
-  parseSelectors,
-  selectorsText,
-} from "../selector-rows.ts";
+import { canonicalNames, parseSelectors, selectorsText } from "../selector-rows.ts";
 
 /** A row of the entries table. */
 export type EntryRow = Selectable<EntriesTable>;
@@ -57,7 +53,7 @@ export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
 export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
   return {
     ...entry,
-    selectors: canonicalSelectors(entry.selectors),
+    selectors: sortSelectors(entry.selectors),
     federatesWith: canonicalNames(entry.federatesWith),
   };
 }

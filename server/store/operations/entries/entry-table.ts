@@ -1,10 +1,11 @@
 import { type Kysely, sql } from "kysely";
+import { compareSelectors } from "../../../../proto/selector.ts";
 import type { ChangeAction } from "../../commit.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import { inChunks } from "../chunks.ts";
 import type { WriteContext } from "../context.ts";
-import { compareSelectors } from "../selector-rows.ts";
+
 import {
   type EntryIdentity,
   type EntryRow,

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
+import { sortSelectors } from "../../../../proto/selector.ts";
 import type { ExpiredEntry } from "../../contract/entries.ts";
 import type { EntryRecord } from "../../records.ts";
 import { parseBeforeKeys } from "../change-log.ts";
 import { inChunks } from "../chunks.ts";
 import type { ReadOperation } from "../context.ts";
-import { canonicalSelectors } from "../selector-rows.ts";
+
 import { entryFromRow } from "./entry-rows.ts";
 import { entryRowsById } from "./entry-table.ts";
 import { listedEntry } from "./list-entries.ts";
@@ -39,7 +40,7 @@ export const entriesNearSelectors: ReadOperation<"entriesNearSelectors"> = async
   { selectors, limit },
 ) => {
   const shared = new Map<number, number>();
-  for (const { type, value } of canonicalSelectors(selectors)) {
+  for (const { type, value } of sortSelectors(selectors)) {
     const postings = await db
       .selectFrom("entry_selectors")
       .select("entry_key")

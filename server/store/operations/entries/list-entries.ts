@@ -1,8 +1,9 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
+import { sortSelectors } from "../../../../proto/selector.ts";
 import type { ListEntriesFilter } from "../../contract/entries.ts";
 import type { ReadOperation } from "../context.ts";
 import { type Position, pageSizeOf, parsePageToken, toPage } from "../page-token.ts";
-import { canonicalNames, canonicalSelectors } from "../selector-rows.ts";
+import { canonicalNames } from "../selector-rows.ts";
 import { checkMembers, matchesSet, type Postings } from "../set-match.ts";
 import {
   AUTHORIZED_ENTRY_COLUMNS,
@@ -132,7 +133,7 @@ function bySelectors({
   match,
   selectors,
 }: NonNullable<ListEntriesFilter["bySelectors"]>): RawBuilder<SqlBool> {
-  const canonical = canonicalSelectors(selectors);
+  const canonical = sortSelectors(selectors);
   checkMembers("by_selectors", canonical);
   return matchesSet(
     SELECTORS,

@@ -1,7 +1,8 @@
+import { sortSelectors } from "../../../../proto/selector.ts";
 import { failedPrecondition, permissionDenied } from "../../../../runtime/errors/status-error.ts";
 import type { AttestedNodeRecord } from "../../records.ts";
 import type { WriteOperation } from "../context.ts";
-import { canonicalSelectors } from "../selector-rows.ts";
+
 import { findNodeRow, type NodeRow, nodeFromRow, requireNodeRow } from "./node-rows.ts";
 import { insertNode, replaceNode } from "./node-table.ts";
 
@@ -12,7 +13,7 @@ export const recordAttestation: WriteOperation<"recordAttestation"> = async (con
   const { now, selectors, ...attested } = input;
   const node: AttestedNodeRecord = {
     ...attested,
-    selectors: canonicalSelectors(selectors),
+    selectors: sortSelectors(selectors),
     newSerial: "",
     newExpiresAt: 0,
     newPublicKeyHash: "",

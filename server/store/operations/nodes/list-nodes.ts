@@ -1,8 +1,9 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
+import { sortSelectors } from "../../../../proto/selector.ts";
 import type { ListedNode, ListNodesFilter } from "../../contract/nodes.ts";
 import type { ReadOperation } from "../context.ts";
 import { pageSizeOf, parsePageToken, toPage } from "../page-token.ts";
-import { canonicalSelectors } from "../selector-rows.ts";
+
 import { checkMembers, matchesSet, type Postings } from "../set-match.ts";
 import { findNodeRow, type NodeRow, nodeFromRow } from "./node-rows.ts";
 
@@ -67,7 +68,7 @@ function bySelectors({
   match,
   selectors,
 }: NonNullable<ListNodesFilter["bySelectors"]>): RawBuilder<SqlBool> {
-  const canonical = canonicalSelectors(selectors);
+  const canonical = sortSelectors(selectors);
   checkMembers("by_selector_match", canonical);
   return matchesSet(
     SELECTORS,
