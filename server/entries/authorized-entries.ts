@@ -74,6 +74,10 @@ export class AuthorizedEntries implements Authorization, Disposable {
     return this.#state.find(agentId, entryId)?.toRecord();
   }
 
+  reaches(agentId: string, parentId: string): boolean {
+    return this.#state.reaches(agentId, parentId);
+  }
+
   digest(agentId: string): Uint8Array {
     return this.#state.digest(agentId);
   }

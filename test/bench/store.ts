@@ -1,8 +1,10 @@
 // How fast the store takes entries, finds them, and gives them to an index. Usage: node test/bench/store.ts [entries]
 
+import { createLogger } from "../../runtime/log.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
 import { randomUuid, timeOrderedUuid } from "../../runtime/uuid.ts";
+import { AuthorizedEntries } from "../../server/entries/authorized-entries.ts";
 import { SqliteStore } from "../../server/store/sqlite/sqlite-store.ts";
 import { newEntry, selector } from "../support/entries.ts";
 import { TempDir } from "../support/temp-dir.ts";
@@ -37,9 +39,36 @@ function report(what: string, count: number, startMs: number): void {
   );
 }
 
-const start = performance.now();
+let start = performance.now();
 for (let made = 0; made < total; made += BATCH) {
   const entries = Array.from({ length: BATCH }, (_, index) => podEntry(made + index));
   await store.write("createEntries", { entries, now: 1_800_000_000, actor: "bench" });
 }
 report(`entries created, ${BATCH} a call`, total, start);
+
+start = performance.now();
+const page = await store.read("listEntries", {
+  filter: { byParentId: podEntry(1).parentId },
+  page: { pageSize: 500 },
+});
+report("entries listed by parent", page.items.length, start);
+
+const before = process.memoryUsage();
+start = performance.now();
+using index = await AuthorizedEntries.load({
+  store,
+  serverId: "spiffe://example.test/spire/server",
+  log: createLogger({ level: "error", format: "text" }),
+});
+report("entries loaded into the index", index.size, start);
+const after = process.memoryUsage();
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+process.stdout.write(
+  `memory: ${megabytes(after.rss)} MB resident, heap grew by ${megabytes(after.heapUsed - before.heapUsed)} MB\n`,
+);
+
+const agentId = podEntry(1).parentId;
+const [entry] = index.forAgent(agentId);
+start = performance.now();
+for (let asked = 0; asked < 1_000_000; asked += 1) index.find(agentId, entry?.id ?? "");
+report("entries found for an agent", 1_000_000, start);
