@@ -17,6 +17,7 @@ import { createClient } from "../../runtime/rpc/client.ts";
 import { retryDelayMs, retryInfo } from "../../runtime/rpc/status-details.ts";
 import { EchoServer } from "../support/echo/echo-server.ts";
 import { Echo, type Words } from "../support/echo/gen/echo_pb.ts";
+import { frame, RawClient, statusOf } from "../support/echo/raw-client.ts";
 
 const never = new AbortController().signal;
 const options = { signal: never, timeoutMs: 10_000 };
@@ -268,12 +269,21 @@ describe("endings", () => {
           }),
       },
     });
-    await assert.rejects(server.client.say({}, { signal: never, timeoutMs: 50 }), {
-      code: Status.DEADLINE_EXCEEDED,
-    });
+    // A client that leaves it to the server: ours would cancel in the same moment.
+    using client = await RawClient.open(server.path);
+    const call = client.start("Say", { "grpc-timeout": "20m" });
+    call.end(frame(""));
+    assert.equal((await statusOf(call)).code, Status.DEADLINE_EXCEEDED);
     const seen = await reason.promise;
     assert.ok(seen instanceof StatusError);
     assert.equal(seen.code, Status.DEADLINE_EXCEEDED);
+  });
+
+  it("by the deadline fail the call even if the server does not answer", async () => {
+    await using server = await EchoServer.open({ handlers: { say: () => new Promise(() => {}) } });
+    await assert.rejects(server.client.say({}, { signal: never, timeoutMs: 20 }), {
+      code: Status.DEADLINE_EXCEEDED,
+    });
   });
 
   it("of the reading end the stream's generator", async () => {
