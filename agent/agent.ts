@@ -14,6 +14,7 @@ import { TrustDomain } from "../spiffe/id/trust-domain.ts";
 import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
 import { KeyPool } from "./cache/key-pool.ts";
 import { WorkloadCache } from "./cache/workload-cache.ts";
+import type { WorkloadViews } from "./cache/workload-view.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import { ServerConnection } from "./connection/server-connection.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
@@ -105,6 +106,11 @@ export class Agent implements AsyncDisposable {
     );
     if (config.observability.enabled) opening.use(await openObservability(deps, core));
     return new Agent(deps, core, endpoints, opening.move());
+  }
+
+  /** What workloads of this node may have, for whoever serves them in this process. */
+  get views(): WorkloadViews {
+    return this.#core.cache;
   }
 
   /** Runs until `signal` aborts. A server that is away ends nothing. */

@@ -25,7 +25,7 @@ export function issuanceEpoch(point: SyncPoint): string {
   return `${point.cursor?.incarnation ?? ""}/${point.revocationEpoch}/${point.policyRevision}`;
 }
 
-/** Whether an update would lead back in the log that we have followed; then its server is behind another we have heard. */
+/** Whether a place lies before the one that this agent has reached in the same history of the store. */
 export function leadsBack(point: SyncPoint, cursor: Cursor): boolean {
   return (
     point.cursor !== undefined &&

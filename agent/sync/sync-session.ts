@@ -176,7 +176,7 @@ class SyncSession {
       case "heartbeat": {
         const { cursor, auditHead } = message.value;
         if (auditHead !== undefined) this.#witnessed = auditHead;
-        if (cursor !== undefined) this.#sawRevision(cursor.revision);
+        if (cursor !== undefined) this.#deps.view.confirm(cursor.revision);
         this.#deps.contact();
         break;
       }
@@ -213,7 +213,7 @@ class SyncSession {
     const { cursor } = update;
     if (cursor === undefined) throw new Error("sync: the update has no cursor");
     this.#acknowledgements.received(cursor);
-    this.#sawRevision(cursor.revision);
+    this.#deps.cache.setStatus({ serverRevision: cursor.revision });
     const before = this.#deps.view.point;
     const { point, hasRemovals, wanted } = this.#deps.view.applyUpdate(update);
     for (let start = 0; start < wanted.length; start += IDS_PER_REQUEST) {
@@ -237,12 +237,6 @@ class SyncSession {
         this.#deps.log.error({ err }, "Removal was not made durable");
       },
     );
-  }
-
-  #sawRevision(revision: bigint): void {
-    if (revision > this.#deps.cache.status.value.serverRevision) {
-      this.#deps.cache.setStatus({ serverRevision: revision });
-    }
   }
 
   async #answer(query: Query): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   type AuthorizedEntry,
+  type Cursor,
   Update_Kind as Kind,
   type Revocation,
   type Update,
@@ -91,9 +92,7 @@ export class SyncedView {
   applyUpdate(update: Update): AppliedUpdate {
     const { cursor } = update;
     if (cursor === undefined) throw new Error("sync: the update has no cursor");
-    if (leadsBack(this.#point, cursor)) {
-      throw new Error("sync: the server is behind what this agent has already seen");
-    }
+    this.#checkDirection(update.kind, cursor);
     const point: SyncPoint = {
       cursor: { incarnation: cursor.incarnation, revision: cursor.revision },
       authorizationDigest: update.authorizationDigest.slice(),
@@ -111,10 +110,19 @@ export class SyncedView {
       case Kind.INVENTORY:
         return this.#applyInventory(update, change);
       case Kind.ENTRIES:
-        return this.#applyAnswer(change);
+        return this.#applyAnswer({ ...change, removedEntryIds: update.removedEntryIds }, update);
       default:
         throw new Error("sync: the update is of an unknown kind");
     }
+  }
+
+  /** The server is at a revision, and everything up to it that concerns this agent has been sent. */
+  confirm(revision: bigint): void {
+    const { cache } = this.#deps;
+    const isWhole = this.#missing === undefined;
+    cache.setStatus(
+      isWhole ? { revision, serverRevision: revision } : { serverRevision: revision },
+    );
   }
 
   /** Applies a change that is complete in itself, and moves the agent's place to where it leads. */
@@ -122,6 +130,19 @@ export class SyncedView {
     this.#applyToCache(change);
     this.#arrive(change.point);
     return { point: this.#point, hasRemovals: hasRemovals(change), wanted: [] };
+  }
+
+  // A difference belongs to what it was computed for. The whole set counts also from a server that has gone back, which it says
+  // of itself; then this agent must not believe to be ahead.
+  #checkDirection(kind: Kind, cursor: Cursor): void {
+    if (!leadsBack(this.#point, cursor)) return;
+    if (kind === Kind.DIFFERENCE) {
+      throw new Error("sync: the server is behind what this agent has already seen");
+    }
+    this.#deps.log.warn(
+      { revision: String(cursor.revision) },
+      "Server has gone back in its history",
+    );
   }
 
   #applyDifference(change: ViewChange): AppliedUpdate {
@@ -152,14 +173,14 @@ export class SyncedView {
     return { ...applied, wanted: ids };
   }
 
-  #applyAnswer(change: Omit<ViewChange, "removedEntryIds">): AppliedUpdate {
+  /** An answer may cover a part of what was asked for; what it names neither way is still to come. */
+  #applyAnswer(change: ViewChange, update: Update): AppliedUpdate {
     const missing = this.#missing;
     if (missing === undefined) throw new Error("sync: entries came that were not asked for");
-    const entries = change.entries.filter(({ id }) => missing.ids.has(id));
-    // What was asked for and is not in the answer is not authorised any more.
-    const came = new Set(entries.map(({ id }) => id));
-    const removedEntryIds = [...missing.ids].filter((id) => !came.has(id));
-    missing.ids.clear();
+    // What is not missing any more came with a later difference, which knew better.
+    const entries = change.entries.filter(({ id }) => missing.ids.delete(id));
+    const removedEntryIds = change.removedEntryIds.filter((id) => missing.ids.delete(id));
+    for (const { entry } of update.entries) missing.ids.delete(entry?.id ?? "");
     return this.#applyPart({ ...change, entries, removedEntryIds });
   }
 
