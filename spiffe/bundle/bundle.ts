@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { TrustDomain } from "../id/spiffe-id.ts";
+import { asBuffer } from "../x509/bytes.ts";
 import type { Certificate } from "../x509/certificate.ts";
 
 /** A key that signs JWT-SVIDs or WIT-SVIDs of a trust domain. */
@@ -112,7 +113,7 @@ export class Bundle implements BundleSource {
 function unique(certificates: readonly Certificate[]): readonly Certificate[] {
   const byDer = new Map<string, Certificate>();
   for (const certificate of certificates) {
-    const key = Buffer.from(certificate.der).toString("latin1");
+    const key = asBuffer(certificate.der).toString("latin1");
     if (!byDer.has(key)) byDer.set(key, certificate);
   }
   return [...byDer.values()];

@@ -1,13 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { SpiffeError } from "../error.ts";
 import type { SpiffeId } from "../id/spiffe-id.ts";
+import { asBuffer } from "../x509/bytes.ts";
 import {
   type Certificate,
   concatenateCertificates,
   parseConcatenatedCertificates,
 } from "../x509/certificate.ts";
 import { contextConstructed, contextPrimitive, DerReader, Tag } from "../x509/der.ts";
-import { asBuffer } from "../x509/public-key.ts";
 import { checkOwnX509Svid } from "./x509-rules.ts";
 
 /** The parts of an X509-SVID as the Workload API sends them. */

@@ -1,7 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import { SpiffeError } from "../error.ts";
 import { MAX_FOREIGN_SPIFFE_ID_BYTES, SpiffeId } from "../id/spiffe-id.ts";
-import { bytesEqual, contextConstructed, contextPrimitive, DerReader, Tag } from "./der.ts";
+import { bytesEqual } from "./bytes.ts";
+import { contextConstructed, contextPrimitive, DerReader, Tag } from "./der.ts";
 import {
   type BasicConstraints,
   type Extension,

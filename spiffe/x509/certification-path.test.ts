@@ -48,7 +48,7 @@ suite("verifyX509Svid: bounded work", () => {
       spiffeRefused("chain_untrusted"),
     );
     // 64 signatures, not 15 factorial paths.
-    assert.ok(process.hrtime.bigint() - started < 1_000_000_000n);
+    assert.ok(process.hrtime.bigint() - started < 5_000_000_000n);
   });
 
   test("finds the right one among many authorities of one name by its key identifier", () => {

@@ -1,4 +1,5 @@
 import { SpiffeError } from "../error.ts";
+import { bytesEqual } from "./bytes.ts";
 import type { Certificate } from "./certificate.ts";
 import type { GeneralName } from "./general-names.ts";
 import { checkNameConstraints } from "./name-constraints.ts";
@@ -102,12 +103,12 @@ function issuersFirst(
   certificate: Certificate,
 ): readonly Certificate[] {
   const named = candidates.filter(({ subjectDer }) =>
-    Buffer.from(subjectDer).equals(certificate.issuerDer),
+    bytesEqual(subjectDer, certificate.issuerDer),
   );
   const wanted = certificate.authorityKeyId;
   if (wanted === undefined || named.length < 2) return named;
   const isWanted = ({ subjectKeyId }: Certificate): boolean =>
-    subjectKeyId !== undefined && Buffer.from(subjectKeyId).equals(wanted);
+    subjectKeyId !== undefined && bytesEqual(subjectKeyId, wanted);
   return [...named.filter(isWanted), ...named.filter((candidate) => !isWanted(candidate))];
 }
 

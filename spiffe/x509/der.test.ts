@@ -3,7 +3,8 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 import { survives } from "../../test/support/hostile.ts";
 import { spiffeRefused } from "../../test/support/spiffe-refused.ts";
-import { bytesEqual, DerReader, Tag } from "./der.ts";
+import { bytesEqual } from "./bytes.ts";
+import { DerReader, Tag } from "./der.ts";
 import * as der from "./der-writer.ts";
 
 const bytes = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(" ", ""), "hex");
@@ -49,6 +50,15 @@ suite("DerReader: headers", () => {
     const octets = (from: DerReader): Uint8Array => from.octetString();
     refuses("02 01 00", octets, "expected an element with tag 04, found 02");
     refuses("24 03 04 01 00", octets, "expected an element with tag 04, found 24");
+  });
+
+  test("refuses strings in pieces, and sequences that are not constructed", () => {
+    const message = "sequences and sets are constructed, and nothing else is";
+    for (const hex of ["24 03 04 01 00", "2c 03 0c 01 61", "10 00", "11 00", "20 00"]) {
+      refuses(hex, skip, message);
+    }
+    reader("30 00").skip();
+    reader("31 00").skip();
   });
 
   test("refuses bytes after the last element", () => {

@@ -28,14 +28,15 @@ export function contextConstructed(number: number): number {
 }
 
 const CONSTRUCTED = 0x20;
-const HIGH_TAG_NUMBER = 0x1f;
+const TAG_NUMBER = 0x1f;
+const LAST_UNIVERSAL = 0x3f;
 const MAX_DEPTH = 24;
 const MAX_LENGTH_OCTETS = 4;
 
 /**
  * Reads DER (X.690 10) element by element, without copying: what it returns are views of the bytes it was given.
  *
- * Strict: definite lengths in their shortest form, single-octet tags, shortest integers, 0x00 and 0xff as the only
+ * Strict: definite lengths in their shortest form, single-octet tags, no strings in pieces, shortest integers, 0x00 and 0xff as the only
  * booleans, zero padding bits, and nesting no deeper than 24. A caller that has read all it expects calls
  * {@link DerReader.finish}, so nothing can hide behind the last element. The one leniency is that an element whose value
  * is its DEFAULT may be present, because certificates that spell out `cA FALSE` or `critical FALSE` are in use.
@@ -113,7 +114,7 @@ export class DerReader {
   /** Moves past the next element. What is inside it is checked to be DER at every level. */
   skip(tag?: number): void {
     const found = this.#next(tag);
-    if ((found & CONSTRUCTED) === 0) return;
+    if (!isConstructed(found)) return;
     const inside = this.#inside();
     while (!inside.atEnd) inside.skip();
   }
@@ -209,8 +210,11 @@ export class DerReader {
     if (expected !== undefined && tag !== expected) {
       throw malformed(`expected an element with tag ${hex(expected)}, found ${hex(tag)}`);
     }
-    if ((tag & HIGH_TAG_NUMBER) === HIGH_TAG_NUMBER) {
+    if ((tag & TAG_NUMBER) === TAG_NUMBER) {
       throw malformed("tags of more than one octet are not used here");
+    }
+    if (tag <= LAST_UNIVERSAL && isConstructed(tag) !== holdsElements(tag)) {
+      throw malformed("sequences and sets are constructed, and nothing else is");
     }
     let length = bytes[offset++] ?? 0;
     if (length >= 0x80) {
@@ -243,11 +247,13 @@ export interface BitString {
   readonly unusedBits: number;
 }
 
-/** Whether two byte strings are equal. */
-export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+function isConstructed(tag: number): boolean {
+  return (tag & CONSTRUCTED) !== 0;
+}
+
+function holdsElements(universalTag: number): boolean {
+  const constructed = universalTag | CONSTRUCTED;
+  return constructed === Tag.sequence || constructed === Tag.set;
 }
 
 function hex(tag: number): string {

@@ -1,4 +1,5 @@
 import { SpiffeError } from "../error.ts";
+import { asBuffer } from "./bytes.ts";
 import { contextConstructed, contextPrimitive, DerReader } from "./der.ts";
 
 /** The kinds of names that RFC 5280 4.2.1.6 knows. */
@@ -64,5 +65,5 @@ function asciiText(octets: Uint8Array): string {
       throw new SpiffeError("certificate_extension", "a name must be ASCII (IA5String)");
     }
   }
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("latin1");
+  return asBuffer(octets).toString("latin1");
 }

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { SpiffeError } from "../error.ts";
+import { asBuffer } from "./bytes.ts";
 import { DerReader } from "./der.ts";
 import { KeyOid } from "./oids.ts";
 
@@ -71,11 +72,6 @@ export function importPublicKey(spkiDer: Uint8Array): KeyObject {
   } catch {
     throw new SpiffeError("public_key_unsupported", "public key is invalid or not supported");
   }
-}
-
-/** The same memory as a Buffer, for functions that take nothing else. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function parseRsaKey(key: Uint8Array): PublicKeyAlgorithm {

@@ -6,9 +6,10 @@ import {
   verify,
 } from "node:crypto";
 import { SpiffeError } from "../error.ts";
+import { asBuffer } from "./bytes.ts";
 import { contextConstructed, DerReader, Tag } from "./der.ts";
 import { HashOid, SignatureOid } from "./oids.ts";
-import { asBuffer, parsePublicKeyAlgorithm } from "./public-key.ts";
+import { parsePublicKeyAlgorithm } from "./public-key.ts";
 
 type KeyKind = "rsa" | "ec" | "ed25519";
 
