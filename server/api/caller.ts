@@ -1,3 +1,4 @@
+import { internal } from "../../runtime/errors/status-error.ts";
 import { type Grants, NO_GRANTS } from "../config/roles.ts";
 import type { AgentStanding } from "../node-attestation/agent-standing.ts";
 
@@ -68,4 +69,10 @@ export function grantsOfCaller(caller: Caller): Grants {
 /** What rate limits are counted by. */
 export function limitKeyOfCaller(caller: Caller): string {
   return caller.kind === "anonymous" ? `address:${caller.address}` : nameOfCaller(caller);
+}
+
+/** The agent that calls a method that only agents may call. @throws {StatusError} INTERNAL: the access table lets others in */
+export function agentOf(caller: Caller): AgentCaller {
+  if (caller.kind !== "agent") throw internal("only agents may get here");
+  return caller;
 }
