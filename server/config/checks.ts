@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { formatDuration } from "../../runtime/config/duration.ts";
 import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import { longestTtl } from "./authority-schedule.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Something that a single field's schema cannot see. */
@@ -8,13 +9,6 @@ export interface ConfigProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
-
-/**
- * The share of an authority's life that is left when the next one takes over as signer. A credential that should live longer
- * than two thirds of an authority's life never gets it: the next authority is prepared at half of the life of the one before
- * and takes over at five sixths, when a third of its own life has passed.
- */
-const LONGEST_SHARE = 2 / 3;
 
 const MINUTE = 60_000;
 
@@ -59,7 +53,7 @@ function checkMember(id: SpiffeId, trustDomain: TrustDomain): SpiffeId {
 
 function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {
   if (ca.authorityTtl < 30 * MINUTE) refuse(["ca", "authorityTtl"], "expected at least 30m");
-  const longestMinutes = Math.floor((ca.authorityTtl * LONGEST_SHARE) / MINUTE);
+  const longestMinutes = Math.floor(longestTtl(ca.authorityTtl) / MINUTE);
   for (const key of ["x509SvidTtl", "jwtSvidTtl", "agentTtl"] as const) {
     if (ca[key] > longestMinutes * MINUTE) {
       refuse(

@@ -1,4 +1,6 @@
+import type { Metrics } from "../../../runtime/metrics.ts";
 import type { Interceptor } from "../../../runtime/rpc/interceptor.ts";
+import { measureCalls } from "../../../runtime/rpc/rpc-metrics.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
 import type { AuditLog } from "../../audit/audit-log.ts";
 import type { Caller } from "../caller.ts";
@@ -7,12 +9,12 @@ import type { RateLimiter } from "../rate-limit.ts";
 import { auditChanges } from "./audit-changes.ts";
 import { type AgentSeen, checkAccess } from "./check-access.ts";
 import { limitRate } from "./limit-rate.ts";
-import { type CallObserver, logCalls } from "./log-calls.ts";
+import { logCalls } from "./log-calls.ts";
 
 /** What the interceptors need. */
 export interface InterceptorDeps {
   readonly clock: Clock;
-  readonly observe: CallObserver;
+  readonly metrics: Metrics;
   readonly limiter: RateLimiter;
   readonly audit: AuditLog;
   readonly agentSeen: AgentSeen;
@@ -26,6 +28,7 @@ export interface InterceptorDeps {
 export function interceptors(deps: InterceptorDeps): readonly Interceptor<Caller>[] {
   return [
     logCalls(deps),
+    measureCalls(deps.metrics, "assay_server", deps.clock),
     checkAccess({ ...deps, policyOf }),
     limitRate({ ...deps, policyOf }),
     auditChanges({ ...deps, policyOf }),
