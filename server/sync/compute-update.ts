@@ -2,9 +2,9 @@ import { type Cursor, Update_Kind as Kind } from "../../proto/gen/assay/sync/v1/
 import type { BundleMessages } from "../bundle/bundle-messages.ts";
 import type { Authorization } from "../entries/authorization.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
-import { encodedBundle, encodedEntry } from "./encoded.ts";
 import type { PendingChanges } from "./pending.ts";
 import type { UpdateContent } from "./update-messages.ts";
+import type { WirePart, WireParts } from "./wire-parts.ts";
 
 /** What updates are computed from, at the moment they are sent: a push grants nothing that was true only when it was queued. */
 export interface UpdateSource {
@@ -16,6 +16,7 @@ export interface UpdateSource {
   readonly trustDomain: string;
   readonly incarnation: string;
   readonly revocationEpoch: () => bigint;
+  readonly parts: WireParts;
 }
 
 /**
@@ -39,9 +40,10 @@ export function computeUpdate(
   if (whole === "snapshot" || whole === "inventory") {
     sentBundles.clear();
     const records = authorization.forAgent(agentId);
+    const partOf = (record: AuthorizedEntryRecord): WirePart => source.parts.entry(record);
     const bundles = computeBundles(source, agentId, [], sentBundles);
     return whole === "snapshot"
-      ? { ...base, kind: Kind.SNAPSHOT, entries: records.map(encodedEntry), ...bundles }
+      ? { ...base, kind: Kind.SNAPSHOT, entries: records.map(partOf), ...bundles }
       : { ...base, kind: Kind.INVENTORY, inventory: records.map(revisionOf), ...bundles };
   }
   return {
@@ -68,33 +70,33 @@ export function computeEntries(
 }
 
 function lookUp(
-  { authorization }: UpdateSource,
+  { authorization, parts }: UpdateSource,
   agentId: string,
   ids: readonly string[],
 ): Pick<UpdateContent, "entries" | "removedEntryIds"> {
-  const entries: Uint8Array[] = [];
+  const entries: WirePart[] = [];
   const removedEntryIds: string[] = [];
   for (const id of ids) {
     const record = authorization.find(agentId, id);
     if (record === undefined) removedEntryIds.push(id);
-    else entries.push(encodedEntry(record));
+    else entries.push(parts.entry(record));
   }
   return { entries, removedEntryIds };
 }
 
 function computeBundles(
-  { authorization, bundles, trustDomain }: UpdateSource,
+  { authorization, bundles, trustDomain, parts }: UpdateSource,
   agentId: string,
   changed: readonly string[],
   sent: Set<string>,
 ): Pick<UpdateContent, "bundles" | "removedBundles"> {
   const needed = new Set(authorization.federatedTrustDomains(agentId)).add(trustDomain);
   const due = [...needed].filter((name) => !sent.has(name) || changed.includes(name));
-  const encoded: Uint8Array[] = [];
+  const encoded: WirePart[] = [];
   for (const name of due) {
     const message = bundles.get(name);
     if (message === undefined) continue;
-    encoded.push(encodedBundle(message));
+    encoded.push(parts.bundle(message));
     sent.add(name);
   }
   const removedBundles = [...sent].filter(

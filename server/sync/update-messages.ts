@@ -10,7 +10,7 @@ import {
   type Update_Kind,
   UpdateSchema,
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
-import type { EncodedElement } from "./encoded.ts";
+import type { WirePart } from "./wire-parts.ts";
 
 /** What one update says, before it is cut into messages. */
 export interface UpdateContent {
@@ -18,10 +18,10 @@ export interface UpdateContent {
   readonly cursor: Pick<Cursor, "incarnation" | "revision">;
   readonly revocationEpoch: bigint;
   readonly authorizationDigest: Uint8Array;
-  readonly entries?: readonly EncodedElement[];
+  readonly entries?: readonly WirePart[];
   readonly removedEntryIds?: readonly string[];
   readonly inventory?: readonly Pick<EntryRevision, "id" | "revisionNumber" | "createdAt">[];
-  readonly bundles?: readonly EncodedElement[];
+  readonly bundles?: readonly WirePart[];
   readonly removedBundles?: readonly string[];
 }
 
