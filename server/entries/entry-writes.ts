@@ -11,12 +11,8 @@ import type { EntryUpdate } from "../store/contract/entries.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
 import type { EntryRecord } from "../store/records.ts";
 import type { Store, WriteResult } from "../store/store.ts";
-import {
-  type EntryDraft,
-  type EntryRevisionDraft,
-  newEntryOf,
-  storedFields,
-} from "./entry-draft.ts";
+import { type EntryDraft, type EntryRevisionDraft, newEntryOf } from "./entry-draft.ts";
+import { recordChangesOf } from "./entry-record.ts";
 import {
   checkEntry,
   checkEntryAccess,
@@ -99,7 +95,7 @@ export class EntryWrites {
         const before = found(existing, id);
         checkEntryAccess(grants, before);
         const { side, ...rest } = extra;
-        const set = { ...storedFields(fields), ...rest };
+        const set = { ...recordChangesOf(fields), ...rest };
         const after = { ...before, ...set, side: { ...before.side, ...side } };
         const input: EntryUpdate = { id, set: { ...set, ...(side && { side }) } };
         return { input, warnings: this.#check(grants, after) };

@@ -1,0 +1,57 @@
+/** Reading the audit log and checking that nothing of it was changed: two calls of assay.admin.v1. */
+import type { KeyObject } from "node:crypto";
+import type { Admin } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
+import type { JournalPosition } from "../../../runtime/journal/line.ts";
+import type { Handlers } from "../../../runtime/rpc/service.ts";
+import { queryAudit } from "../../audit/query-audit.ts";
+import { verifyAudit } from "../../audit/verify-audit.ts";
+import type { Caller } from "../caller.ts";
+
+export interface AdminAuditDeps {
+  /** Where the log is. */
+  readonly directory: string;
+  /** The keys that this server signs checkpoints with. */
+  readonly trustedKeys: () => readonly KeyObject[];
+  /** The newest checkpoints that agents say they have seen. */
+  readonly witnessed: () => readonly JournalPosition[];
+}
+
+const defaultLimit = 1_000;
+const maxLimit = 1_000_000;
+
+export function adminAudit(
+  deps: AdminAuditDeps,
+): Pick<Handlers<typeof Admin, Caller>, "listAudit" | "verifyAudit"> {
+  const { directory, trustedKeys, witnessed } = deps;
+  return {
+    async *listAudit({ fromSeq, sinceMs, credential, spiffeId, action, limit }) {
+      const found = queryAudit(directory, {
+        limit: Math.min(limit || defaultLimit, maxLimit),
+        ...(fromSeq > 0n && { fromSeq: Number(fromSeq) }),
+        ...(sinceMs > 0n && { since: new Date(Number(sinceMs)) }),
+        ...(credential !== "" && { credential }),
+        ...(spiffeId !== "" && { subjectId: spiffeId }),
+        ...(action !== "" && { action }),
+      });
+      for await (const { line, record } of found) {
+        yield { writer: record.writer, seq: BigInt(line.seq), line: line.bytes };
+      }
+    },
+
+    verifyAudit: async ({ witness }) => {
+      const heads = witness ? witnessed() : [];
+      const checked = await verifyAudit(directory, {
+        witnessed: heads,
+        trustedKeys: trustedKeys(),
+      });
+      return {
+        intact: checked.findings.length === 0,
+        findings: checked.findings.map(({ kind, seq, message }) => `${kind} at ${seq}: ${message}`),
+        records: BigInt(checked.records),
+        firstSeq: BigInt(checked.firstSeq),
+        lastSeq: BigInt(checked.lastSeq),
+        witnesses: heads.length,
+      };
+    },
+  };
+}
