@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AgentStateSchema } from "../proto/gen/assay/agent/v1/state_pb.ts";
 import { Feed } from "../runtime/feed.ts";
@@ -12,6 +13,10 @@ import { Backoff } from "../runtime/time/backoff.ts";
 import type { Clock } from "../runtime/time/clock.ts";
 import { TrustDomain } from "../spiffe/id/trust-domain.ts";
 import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
+import { AgentAudit } from "./audit/agent-audit.ts";
+import { AuditWitness } from "./audit/audit-witness.ts";
+import { deliveryRecord, refusalRecord } from "./audit/delivery-records.ts";
+import { RefusalFilter } from "./audit/refusal-filter.ts";
 import { KeyPool } from "./cache/key-pool.ts";
 import { WorkloadCache } from "./cache/workload-cache.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
@@ -19,6 +24,7 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import { ServerConnection } from "./connection/server-connection.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
 import { Endpoints } from "./endpoints/endpoints.ts";
+import type { Refusal } from "./endpoints/refusals.ts";
 import { exportPrivateKey, storeIdentity } from "./identity/agent-identity.ts";
 import { IdentityHolder } from "./identity/identity-holder.ts";
 import { TrustStore } from "./identity/trust-store.ts";
@@ -88,6 +94,7 @@ export class Agent implements AsyncDisposable {
     const { config, clock, random, log } = deps;
     await using opening = new AsyncDisposableStack();
     const core = await openCore(deps);
+    opening.use(core.audit);
     opening.use(core.writer);
     opening.use(core.connection);
     const endpoints = opening.use(
@@ -99,6 +106,7 @@ export class Agent implements AsyncDisposable {
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
         info: () => describeAgent(deps, core),
+        onRefused: refusalRecorder(core, clock),
         clock,
         random,
         log,
@@ -151,6 +159,8 @@ export class Agent implements AsyncDisposable {
               persist,
               changed,
               bindings: this.#core.bindings,
+              audit: this.#core.audit,
+              witness: this.#core.witness,
               contact: () => contact.made(),
               explain: async (pid) => this.#endpoints.explain(pid),
               agentVersion: this.#deps.version,
@@ -222,6 +232,8 @@ interface Core {
   readonly cache: WorkloadCache;
   readonly view: SyncedView;
   readonly bindings: BindingQueue;
+  readonly audit: AgentAudit;
+  readonly witness: AuditWitness;
   readonly contact: Contact;
   readonly limits: Feed<IssuanceLimits>;
   readonly serving: ServingDeps;
@@ -257,6 +269,15 @@ async function openCore(deps: AgentDeps): Promise<Core> {
   const memory = new AttestationMemory(state.attestation);
   const attestor = makeAttestor(config, memory, random);
 
+  const audit = await AgentAudit.open({
+    directory: config.audit.directory ?? join(dirname(config.state.path), "audit"),
+    identity,
+    clock,
+    log,
+  });
+  const witness = new AuditWitness(log, loaded?.witnessed ?? []);
+  const agentId = (): string | undefined => identity.identity?.id.toString();
+
   const bindings = new BindingQueue();
   const onBinding = bindings.add.bind(bindings);
   const cache = new WorkloadCache({
@@ -267,6 +288,7 @@ async function openCore(deps: AgentDeps): Promise<Core> {
     maxJwtSvids: config.limits.maxJwtSvids,
     issueJwtSvid: jwtSvidIssuer({ connection, clock, onBinding }),
     onBinding,
+    onDelivery: (delivery) => audit.record(deliveryRecord(delivery, agentId())),
   });
   const lastContactMs = Number(loaded?.lastContactMs ?? 0n);
   const contact = new Contact(clock, lastContactMs === 0 ? undefined : new Date(lastContactMs));
@@ -278,7 +300,7 @@ async function openCore(deps: AgentDeps): Promise<Core> {
   const writer = new StateWriter({
     path: config.state.path,
     collect: () =>
-      collectState(state, { trustDomain, identity, memory, cache, view, contact, clock }),
+      collectState(state, { trustDomain, identity, memory, cache, view, contact, witness, clock }),
     clock,
     log,
   });
@@ -304,6 +326,8 @@ async function openCore(deps: AgentDeps): Promise<Core> {
     cache,
     view,
     bindings,
+    audit,
+    witness,
     contact,
     limits: new Feed(DEFAULT_ISSUANCE_LIMITS),
     serving,
@@ -332,7 +356,7 @@ function makeAttestor(
 
 function collectState(
   opened: OpenedState,
-  o: Pick<Core, "identity" | "memory" | "cache" | "view" | "contact"> & {
+  o: Pick<Core, "identity" | "memory" | "cache" | "view" | "contact" | "witness"> & {
     readonly trustDomain: TrustDomain;
     readonly clock: Clock;
   },
@@ -345,12 +369,25 @@ function collectState(
     writtenAtMs: BigInt(o.clock.now().getTime()),
     lastContactMs: BigInt(o.contact.at?.getTime() ?? 0),
     banned: verdict === "banned",
+    witnessed: [...o.witness.seen],
     ...(identity === undefined ? {} : { identity: storeIdentity(identity) }),
     ...(key === undefined ? {} : { attestationKey: exportPrivateKey(key) }),
     ...(payloadDigest === undefined ? {} : { attestationPayloadDigest: payloadDigest }),
     ...storeView(o.cache, o.view.point),
   });
   return toBinary(AgentStateSchema, state);
+}
+
+/** Puts refusals on record, those that repeat once a minute. */
+function refusalRecorder(core: Core, clock: Clock): (refusal: Refusal) => void {
+  const filter = new RefusalFilter(clock);
+  return ({ reason, pid, uid, caller }) => {
+    const executable = caller?.executable;
+    const suppressed = filter.admit(JSON.stringify([reason, uid, executable]));
+    if (suppressed === undefined) return;
+    const refused = { reason, pid, uid, executable, selectors: caller?.selectors ?? [] };
+    core.audit.record(refusalRecord(refused, suppressed, core.identity.identity?.id.toString()));
+  };
 }
 
 async function openObservability(deps: AgentDeps, core: Core): Promise<ObservabilityEndpoint> {

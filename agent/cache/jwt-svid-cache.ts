@@ -10,6 +10,8 @@ export interface JwtSvid {
   readonly hint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
+  /** The token's ID, where it has one. */
+  readonly jti?: string;
 }
 
 /** What a JWT-SVID is asked for: one entry, one instance of it, one set of audiences. */

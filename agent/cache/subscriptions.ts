@@ -1,5 +1,6 @@
 import { selectorKey, selectorKeys, selectorSetDigest } from "../../proto/selector.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
+import type { Delivery } from "../audit/delivery-records.ts";
 import type { BundleCache } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { type EntryIndex, grants } from "./entry-index.ts";
@@ -17,6 +18,8 @@ export interface SubscriptionsDeps {
   readonly svids: X509SvidCache;
   readonly bundles: BundleCache;
   readonly serving: () => ServingState;
+  /** An X509-SVID was written to a stream that had not had it. */
+  readonly onDelivery: (delivery: Delivery) => void;
 }
 
 /** Callers that are the same to us: one kind, one set of selectors, one instance. They share a view. */
@@ -35,6 +38,8 @@ interface Group {
 
 interface Handle {
   deliveredVersion: number;
+  /** Serial numbers of what the stream was last written. */
+  serialNumbers: ReadonlySet<string>;
 }
 
 /**
@@ -67,7 +72,7 @@ export class Subscriptions {
 
   open(kind: SubscriptionKind, caller: WorkloadCaller): Subscription {
     const group = this.#groupOf(kind, caller);
-    const handle: Handle = { deliveredVersion: -1 };
+    const handle: Handle = { deliveredVersion: -1, serialNumbers: new Set() };
     group.handles.add(handle);
     this.#openCount += 1;
     let open = true;
@@ -75,6 +80,7 @@ export class Subscriptions {
       feed: group.feed,
       delivered: (view) => {
         handle.deliveredVersion = Math.max(handle.deliveredVersion, view.version);
+        this.#tellDeliveries(group, handle, view);
         this.#settle(group);
       },
       [Symbol.dispose]: () => {
@@ -123,6 +129,30 @@ export class Subscriptions {
   /** Whether workloads are served at all has changed. */
   servingChanged(): void {
     for (const group of this.#groups.values()) this.#touch(group, undefined);
+  }
+
+  #tellDeliveries({ caller, granted }: Group, handle: Handle, view: WorkloadView): void {
+    for (const identity of view.identities) {
+      if (handle.serialNumbers.has(identity.serialNumber)) continue;
+      const { entryId, serialNumber } = identity;
+      const instance = granted.get(entryId)?.instance ?? "";
+      const record = this.#deps.svids.current(entryId, instance);
+      this.#deps.onDelivery({
+        kind: "x509",
+        spiffeId: identity.spiffeId,
+        entryId,
+        entryRevision: record?.entryRevision ?? 0n,
+        credential: serialNumber,
+        issuer: record?.authorityKeyIds[0] ?? "",
+        audience: [],
+        expiresAt: identity.expiresAt,
+        instance,
+        podUid: caller.instance.podUid,
+        executable: caller.executable,
+        uid: caller.instance.uid,
+      });
+    }
+    handle.serialNumbers = new Set(view.identities.map(({ serialNumber }) => serialNumber));
   }
 
   #groupOf(kind: SubscriptionKind, caller: WorkloadCaller): Group {

@@ -4,6 +4,7 @@ import { invalidArgument, permissionDenied } from "../../runtime/errors/status-e
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { Delivery } from "../audit/delivery-records.ts";
 import { BundleCache } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { EntryIndex } from "./entry-index.ts";
@@ -39,6 +40,7 @@ export interface WorkloadCacheDeps {
   readonly maxJwtSvids: number;
   readonly issueJwtSvid: IssueJwtSvid;
   readonly onBinding: (binding: CredentialBinding) => void;
+  readonly onDelivery: (delivery: Delivery) => void;
 }
 
 /** Before anything is known. */
@@ -86,6 +88,7 @@ export class WorkloadCache implements WorkloadViews {
       svids: this.svids,
       bundles: this.bundles,
       serving: () => this.#status.value.serving,
+      onDelivery: deps.onDelivery,
     });
   }
 
@@ -201,7 +204,22 @@ export class WorkloadCache implements WorkloadViews {
     const request = { entryId: entry.id, instance, audience: o.audience };
     const svid = await this.jwtSvids.fetch(request, { fresh: entry.freshJwt, signal: o.signal });
     // The entry may have gone, or changed its hint, while the server was signing.
-    return { ...svid, hint: this.#grantedEntry(o.caller, o.entryId).hint };
+    const { hint } = this.#grantedEntry(o.caller, o.entryId);
+    this.#deps.onDelivery({
+      kind: "jwt",
+      spiffeId: svid.spiffeId,
+      entryId: entry.id,
+      entryRevision: entry.revision,
+      credential: svid.jti ?? "",
+      issuer: "",
+      audience: o.audience,
+      expiresAt: svid.expiresAt,
+      instance,
+      podUid: o.caller.instance.podUid,
+      executable: o.caller.executable,
+      uid: o.caller.instance.uid,
+    });
+    return { ...svid, hint };
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {

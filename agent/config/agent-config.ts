@@ -10,6 +10,8 @@ import {
   trustBundleSchema,
 } from "./node-settings.ts";
 import {
+  type AuditSettings,
+  auditSchema,
   type LimitSettings,
   type LogSettings,
   limitsSchema,
@@ -37,6 +39,7 @@ export interface AgentConfig {
   /** Milliseconds. */
   readonly waitForIdentity: number;
   readonly offline: OfflineSettings;
+  readonly audit: AuditSettings;
   readonly limits: LimitSettings;
   readonly observability: ObservabilitySettings;
   readonly log: LogSettings;
@@ -78,6 +81,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
       .prefault("800ms")
       .describe("How long a new workload is held while its identity may be on its way."),
     offline: offlineSchema,
+    audit: auditSchema,
     limits: limitsSchema,
     observability: observabilitySchema,
     log: logSchema,

@@ -9,6 +9,11 @@ export interface StateSettings {
   readonly insecureDisk: boolean;
 }
 
+/** The agent's own audit chain, until a server has it. */
+export interface AuditSettings {
+  readonly directory?: string | undefined;
+}
+
 /** A Unix socket. */
 export interface SocketSettings {
   readonly path: string;
@@ -63,6 +68,18 @@ export const stateSchema: z.ZodPrefault<z.ZodType<StateSettings>> = z
   })
   .prefault({})
   .describe("What is kept so that a restart serves at once, also with the server away.");
+
+/** See {@link AuditSettings}. */
+export const auditSchema: z.ZodPrefault<z.ZodType<AuditSettings>> = z
+  .strictObject({
+    directory: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Folder for records until a server has them. Without it: beside the state file."),
+  })
+  .prefault({})
+  .describe("The record of what was handed to whom, and who was refused.");
 
 /** A socket with its default place. */
 export function socketSchema(path: string, mode: number): z.ZodPrefault<z.ZodType<SocketSettings>> {

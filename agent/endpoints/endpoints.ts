@@ -24,7 +24,7 @@ import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
 import { refusalMessage } from "./refusal-message.ts";
-import { Refusals } from "./refusals.ts";
+import { type Refusal, Refusals } from "./refusals.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
 
 export interface EndpointsDeps {
@@ -36,6 +36,8 @@ export interface EndpointsDeps {
   readonly waitForIdentityMs: number;
   readonly views: WorkloadViews;
   readonly info: () => AgentInfo;
+  /** Told of each refusal, for the audit. */
+  readonly onRefused?: (refusal: Refusal) => void;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,7 +55,7 @@ export class Endpoints implements AsyncDisposable {
   /** Listens on both sockets when it returns. */
   static async open(deps: EndpointsDeps): Promise<Endpoints> {
     const { views, limits, log, clock, random } = deps;
-    const refusals = new Refusals(clock);
+    const refusals = new Refusals(clock, deps.onRefused);
     const attestation = attestationOf(deps);
     await using opening = new AsyncDisposableStack();
     opening.use(

@@ -28,11 +28,14 @@ const maxKept = 256;
 /** A bounded list: a caller that is refused in a loop costs no memory. */
 export class Refusals {
   readonly #clock: Clock;
+  readonly #onAdded: (refusal: Refusal) => void;
   readonly #kept: Refusal[] = [];
   #total = 0;
 
-  constructor(clock: Clock) {
+  /** @param onAdded told of each, for the audit */
+  constructor(clock: Clock, onAdded: (refusal: Refusal) => void = () => {}) {
     this.#clock = clock;
+    this.#onAdded = onAdded;
   }
 
   /** How many there ever were. */
@@ -42,8 +45,10 @@ export class Refusals {
 
   add(refusal: Omit<Refusal, "at">): void {
     this.#total += 1;
-    this.#kept.push({ ...refusal, at: this.#clock.now() });
+    const added = { ...refusal, at: this.#clock.now() };
+    this.#kept.push(added);
     if (this.#kept.length > maxKept) this.#kept.shift();
+    this.#onAdded(added);
   }
 
   /** Latest first. */

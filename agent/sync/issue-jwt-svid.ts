@@ -38,6 +38,7 @@ export function jwtSvidIssuer(deps: IssueJwtSvidDeps): IssueJwtSvid {
       hint: svid.hint,
       issuedAt: fromSeconds(svid.issuedAt),
       expiresAt: fromSeconds(svid.expiresAt),
+      ...(jti === undefined ? {} : { jti }),
     };
   };
 }

@@ -4,7 +4,6 @@ import {
   AgentHeartbeatSchema,
   type AgentMessageSchema,
   AgentSync,
-  type AuditHead,
   type Query,
   type Refusal,
   type ServerHello,
@@ -13,14 +12,17 @@ import {
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { failedPrecondition, unavailable } from "../../runtime/errors/status-error.ts";
-import type { Feed } from "../../runtime/feed.ts";
+import { Feed } from "../../runtime/feed.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { AgentAudit } from "../audit/agent-audit.ts";
+import type { AuditWitness } from "../audit/audit-witness.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { Link } from "../connection/link.ts";
 import { Outbox } from "../connection/outbox.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
+import { AuditShipping } from "./audit-shipping.ts";
 import type { BindingQueue } from "./binding-queue.ts";
 import { DEFAULT_ISSUANCE_LIMITS, type IssuanceLimits } from "./issuance-limits.ts";
 import type { SyncedView } from "./synced-view.ts";
@@ -43,6 +45,9 @@ export interface SyncSessionDeps {
   readonly view: SyncedView;
   readonly cache: WorkloadCache;
   readonly bindings: BindingQueue;
+  readonly audit: AgentAudit;
+  /** What servers said of their own audit logs. */
+  readonly witness: AuditWitness;
   readonly limits: Feed<IssuanceLimits>;
   /** Makes the agent's state durable. */
   readonly persist: () => Promise<void>;
@@ -96,11 +101,10 @@ class SyncSession {
   readonly #signal: AbortSignal;
   readonly #assembler = new UpdateAssembler();
   readonly #acknowledgements: Acknowledgements;
-  #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1000;
+  readonly #shipping: AuditShipping;
+  /** How often both sides give a sign of life; undefined until the server has said so in its hello. */
+  readonly #heartbeatMs = new Feed<number | undefined>(undefined);
   #lastHeardMs: number;
-  #helloSeen = false;
-  /** The server's newest audit head: we are its witness. */
-  #witnessed: AuditHead | undefined;
   /** Acknowledgements go out in the order of the updates, however long each takes to become durable. */
   #applied: Promise<void> = Promise.resolve();
   /** A removal could not be made durable so far. */
@@ -111,6 +115,7 @@ class SyncSession {
     this.#link = link;
     this.#signal = signal;
     this.#acknowledgements = new Acknowledgements(this.outbox, deps.cache.subscriptions.owedSince);
+    this.#shipping = new AuditShipping({ ...deps, outbox: this.outbox });
     this.#lastHeardMs = deps.clock.monotonicMs();
     deps.view.restart();
     this.#sayHello();
@@ -128,7 +133,9 @@ class SyncSession {
   async watch(): Promise<void> {
     const { clock } = this.#deps;
     while (!this.#signal.aborted) {
-      const patienceMs = this.#helloSeen ? this.#heartbeatMs * SILENT_HEARTBEATS : HELLO_TIMEOUT_MS;
+      const intervalMs = this.#heartbeatMs.value;
+      const patienceMs =
+        intervalMs === undefined ? HELLO_TIMEOUT_MS : intervalMs * SILENT_HEARTBEATS;
       const leftMs = this.#lastHeardMs + patienceMs - clock.monotonicMs();
       if (leftMs <= 0) throw unavailable("server has fallen silent");
       await clock.sleep(leftMs, this.#signal);
@@ -140,6 +147,7 @@ class SyncSession {
       {
         heartbeat: () => this.#runHeartbeat(),
         bindings: () => this.#runBindings(),
+        audit: (signal) => this.#shipping.run(signal),
         acknowledgements: (signal) => this.#acknowledgements.run(signal),
       },
       this.#signal,
@@ -175,11 +183,16 @@ class SyncSession {
       }
       case "heartbeat": {
         const { cursor, auditHead } = message.value;
-        if (auditHead !== undefined) this.#witnessed = auditHead;
+        if (auditHead !== undefined) this.#deps.witness.see(auditHead);
         if (cursor !== undefined) this.#deps.view.confirm(cursor.revision);
         this.#deps.contact();
         break;
       }
+      case "auditReceipt":
+        this.#shipping.received(message.value.throughSeq).catch((err: unknown) => {
+          this.#deps.log.warn({ err }, "Audit records that the server has were not removed");
+        });
+        break;
       case "query":
         void this.#answer(message.value);
         break;
@@ -198,9 +211,8 @@ class SyncSession {
     if (hello.protocol < PROTOCOL_MIN || hello.protocol > PROTOCOL_MAX) {
       throw failedPrecondition(`server speaks version ${hello.protocol} of the sync protocol`);
     }
-    this.#helloSeen = true;
     this.#link.isLive = true;
-    if (hello.heartbeatSeconds > 0) this.#heartbeatMs = hello.heartbeatSeconds * 1000;
+    this.#heartbeatMs.set((hello.heartbeatSeconds || DEFAULT_HEARTBEAT_SECONDS) * 1000);
     this.#deps.limits.set({
       maxPerCall: hello.maxCsrsPerCall || DEFAULT_ISSUANCE_LIMITS.maxPerCall,
       maxInFlight: hello.maxCsrsInFlight || DEFAULT_ISSUANCE_LIMITS.maxInFlight,
@@ -260,8 +272,11 @@ class SyncSession {
   }
 
   async #runHeartbeat(): Promise<void> {
+    for await (const intervalMs of this.#heartbeatMs.subscribe(this.#signal)) {
+      if (intervalMs !== undefined) break;
+    }
     while (!this.#signal.aborted) {
-      await this.#deps.clock.sleep(this.#heartbeatMs, this.#signal);
+      await this.#deps.clock.sleep(this.#heartbeatMs.value ?? 0, this.#signal);
       const value = this.#heartbeat();
       this.outbox.push({ message: { case: "heartbeat", value } }, "heartbeat");
     }
@@ -285,14 +300,16 @@ class SyncSession {
   }
 
   #heartbeat(): AgentHeartbeat {
-    const { view, cache } = this.#deps;
+    const { view, cache, witness, audit } = this.#deps;
     const { cursor, revocationEpoch } = view.point;
+    const own = audit.head();
     return create(AgentHeartbeatSchema, {
       revocationEpoch,
       workloadStreams: cache.subscriptions.openCount,
       cachedSvids: cache.svids.size,
       ...(cursor === undefined ? {} : { cursor }),
-      ...(this.#witnessed === undefined ? {} : { witnessed: this.#witnessed }),
+      ...(witness.newest === undefined ? {} : { witnessed: witness.newest }),
+      ...(own === undefined ? {} : { own }),
     });
   }
 }

@@ -110,6 +110,8 @@ export class FakeServerApi implements AsyncDisposable {
   readonly log: RecordingLog = new RecordingLog();
   /** Open synchronisation streams. */
   readonly streams: Feed<readonly Stream[]> = new Feed<readonly Stream[]>([]);
+  /** What agents shipped of their audit chains. */
+  readonly auditLines: string[] = [];
   /** Why agents' calls are refused, when they are. */
   denied: Denied | undefined;
   /** Entries that no SVID is issued for. */
@@ -459,6 +461,12 @@ export class FakeServerApi implements AsyncDisposable {
         },
       });
       stream.outgoing.push(this.#first(held));
+    }
+    if (message.case === "audit") {
+      const { firstSeq, lines } = message.value;
+      this.auditLines.push(...lines.map((line) => Buffer.from(line).toString("utf8")));
+      const throughSeq = firstSeq + BigInt(lines.length) - 1n;
+      stream.outgoing.push({ message: { case: "auditReceipt", value: { throughSeq } } });
     }
     if (message.case === "entryRequest") {
       const known = message.value.ids.filter((id) => this.#entries.has(id));

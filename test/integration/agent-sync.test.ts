@@ -207,3 +207,96 @@ describe("an agent with a server that pushes", () => {
     assert.equal(server.calls.jwtSvids, 2);
   });
 });
+
+describe("an agent's audit", () => {
+  it("puts deliveries on record, and ships them in a chain without any secret", async () => {
+    await using dir = await TempDir.open();
+    await using server = await FakeServerApi.open({ push: true });
+    server.put(entry("e1", "/web", "uid:1000"));
+    await using agent = await RunningAgent.open({
+      dir,
+      servers: [server.address],
+      bundlePem: server.bundlePem,
+    });
+    using stream = agent.stream("uid:1000");
+    const view = await viewWhere(stream, hasPaths("/web"));
+    stream.delivered(view);
+    const { token } = await agent.agent.views.fetchJwtSvid({
+      caller: callerWith("uid:1000"),
+      entryId: "e1",
+      audience: ["db"],
+      signal: new AbortController().signal,
+    });
+    const lines = await eventually("the records", () =>
+      server.auditLines.length >= 2 ? server.auditLines : undefined,
+    );
+    const records = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(
+      records.map(({ seq, action, credential }) => [
+        seq,
+        action,
+        credential.serial ?? credential.jti,
+      ]),
+      [
+        [1, "svid.x509.deliver", view.identities[0]?.serialNumber],
+        [2, "svid.jwt.deliver", "jti-1"],
+      ],
+    );
+    assert.equal(records[0].writer, `spiffe://${FAKE_TRUST_DOMAIN}/spire/agent/join_token/token-1`);
+    assert.ok(!lines.join("").includes(token));
+  });
+
+  it("keeps records while no server is there, and ships them after a restart", async () => {
+    await using dir = await TempDir.open();
+    await using server = await FakeServerApi.open({ push: true });
+    server.put(entry("e1", "/web", "uid:1000"));
+    const options = { dir, servers: [server.address], bundlePem: server.bundlePem };
+    {
+      await using agent = await RunningAgent.open(options);
+      using stream = agent.stream("uid:1000");
+      await viewWhere(stream, hasPaths("/web"));
+    }
+    assert.deepEqual(server.auditLines, []);
+    await using agent = await RunningAgent.open(options);
+    await eventually("the record", () => (server.auditLines.length > 0 ? true : undefined));
+    void agent;
+  });
+
+  it("is witness to the server's own log, also after a restart", async () => {
+    await using dir = await TempDir.open();
+    await using server = await FakeServerApi.open({ push: true });
+    server.heartbeatSeconds = 1;
+    const options = { dir, servers: [server.address], bundlePem: server.bundlePem };
+    const head = { writer: "server/1", seq: 7n, hash: Buffer.alloc(32, 1) };
+    const heartbeatWith = (auditHead: { writer: string; seq: bigint; hash: Uint8Array }) =>
+      server.send({ message: { case: "heartbeat", value: { auditHead } } });
+    {
+      await using agent = await RunningAgent.open(options);
+      await eventually("a stream", () => (server.streams.value.length > 0 ? true : undefined));
+      heartbeatWith(head);
+      await eventually("the witness", () =>
+        server.streams.value
+          .flatMap(({ messages }) => messages)
+          .find(
+            ({ message }) => message.case === "heartbeat" && message.value.witnessed?.seq === 7n,
+          ),
+      );
+      server.put(entry("e1", "/x", "uid:1"));
+      server.remove("e1");
+      await eventually("the state file", () =>
+        acknowledged(server.streams.value[0]?.messages ?? [], State.APPLIED) >= server.revision
+          ? true
+          : undefined,
+      );
+      void agent;
+    }
+    await using agent = await RunningAgent.open(options);
+    await eventually("a stream", () => (server.streams.value.length > 0 ? true : undefined));
+    heartbeatWith({ ...head, seq: 3n });
+    await eventually("the alarm", () =>
+      agent.log
+        .messages("error")
+        .find((msg) => msg === "Audit log of the server is not the one that this agent has seen"),
+    );
+  });
+});

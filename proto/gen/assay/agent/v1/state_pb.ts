@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AuthorizedEntry, Cursor } from "../../sync/v1/sync_pb.ts";
+import type { AuditHead, AuthorizedEntry, Cursor } from "../../sync/v1/sync_pb.ts";
 import { file_assay_sync_v1_sync } from "../../sync/v1/sync_pb.ts";
 import type { Bundle } from "../../../spire/api/types/bundle_pb.ts";
 import { file_spire_api_types_bundle } from "../../../spire/api/types/bundle_pb.ts";
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/agent/v1/state.proto.
  */
 export const file_assay_agent_v1_state: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEi7QMKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkImoKDUFnZW50SWRlbnRpdHkSGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSEwoLcHJpdmF0ZV9rZXkYAiABKAwSFAoMcmVhdHRlc3RhYmxlGAMgASgIEhMKC3JlbmV3X2F0X21zGAQgASgDIqUBCg5TdG9yZWRYNTA5U3ZpZBIQCghlbnRyeV9pZBgBIAEoCRIWCg5lbnRyeV9yZXZpc2lvbhgCIAEoAxIQCghpbnN0YW5jZRgDIAEoCRISCgpleGVjdXRhYmxlGAQgASgJEhkKEWNlcnRpZmljYXRlX2NoYWluGAUgASgMEhMKC3ByaXZhdGVfa2V5GAYgASgMEhMKC3JlbmV3X2F0X21zGAcgASgDYgZwcm90bzM", [file_assay_sync_v1_sync, file_spire_api_types_bundle]);
+  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEimgQKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkEisKCXdpdG5lc3NlZBgQIAMoCzIYLmFzc2F5LnN5bmMudjEuQXVkaXRIZWFkImoKDUFnZW50SWRlbnRpdHkSGQoRY2VydGlmaWNhdGVfY2hhaW4YASADKAwSEwoLcHJpdmF0ZV9rZXkYAiABKAwSFAoMcmVhdHRlc3RhYmxlGAMgASgIEhMKC3JlbmV3X2F0X21zGAQgASgDIqUBCg5TdG9yZWRYNTA5U3ZpZBIQCghlbnRyeV9pZBgBIAEoCRIWCg5lbnRyeV9yZXZpc2lvbhgCIAEoAxIQCghpbnN0YW5jZRgDIAEoCRISCgpleGVjdXRhYmxlGAQgASgJEhkKEWNlcnRpZmljYXRlX2NoYWluGAUgASgMEhMKC3ByaXZhdGVfa2V5GAYgASgMEhMKC3JlbmV3X2F0X21zGAcgASgDYgZwcm90bzM", [file_assay_sync_v1_sync, file_spire_api_types_bundle]);
 
 /**
  * @generated from message assay.agent.v1.AgentState
@@ -110,6 +110,13 @@ export type AgentState = Message<"assay.agent.v1.AgentState"> & {
    * @generated from field: repeated assay.agent.v1.StoredX509Svid x509_svids = 15;
    */
   x509Svids: StoredX509Svid[];
+
+  /**
+   * The newest audit head of each server that this agent has seen: it is their witness.
+   *
+   * @generated from field: repeated assay.sync.v1.AuditHead witnessed = 16;
+   */
+  witnessed: AuditHead[];
 };
 
 /**

@@ -1,0 +1,79 @@
+import type { AuditDraft, AuditSubject } from "../../proto/audit/v1/record.ts";
+
+/** An X509-SVID or JWT-SVID on its way to a workload. */
+export interface Delivery {
+  readonly kind: "x509" | "jwt";
+  readonly spiffeId: string;
+  readonly entryId: string;
+  readonly entryRevision: bigint;
+  /** Serial number in lower-case hexadecimal, or jti; empty for a token without one. */
+  readonly credential: string;
+  /** Hexadecimal key identifier of the authority, or empty where that is not known. */
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly expiresAt: Date;
+  readonly instance: string;
+  readonly podUid: string | undefined;
+  readonly executable: string | undefined;
+  readonly uid: number;
+}
+
+/** A workload that got nothing. */
+export interface Refused {
+  readonly reason: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly executable: string | undefined;
+  readonly selectors: readonly { readonly type: string; readonly value: string }[];
+}
+
+/** The record of a delivery. */
+export function deliveryRecord(delivery: Delivery, agentId: string | undefined): AuditDraft {
+  const { kind, credential, audience, executable } = delivery;
+  return {
+    action: `svid.${kind}.deliver`,
+    source: "unix",
+    subject: subjectOf(delivery.spiffeId, agentId, delivery.podUid),
+    actors: [{ kind: "user", id: `uid:${delivery.uid}`, podUid: null, node: null }],
+    credential: {
+      kind,
+      issuer: delivery.issuer,
+      serial: kind === "x509" ? credential : null,
+      jti: kind === "jwt" ? credential : null,
+      audience,
+      expiry: delivery.expiresAt.toISOString(),
+    },
+    entry: { id: delivery.entryId, revision: Number(delivery.entryRevision) },
+    details: { instance: delivery.instance, executable: executable ?? null },
+  };
+}
+
+/** The record of a refusal. @param suppressed how many of the same kind were not recorded before it */
+export function refusalRecord(
+  refused: Refused,
+  suppressed: number,
+  agentId: string | undefined,
+): AuditDraft {
+  const { reason, pid, uid, executable, selectors } = refused;
+  return {
+    action: "workload.refuse",
+    source: "unix",
+    subject: subjectOf(`uid:${uid}`, agentId, undefined),
+    decision: "deny",
+    reasonCode: reason,
+    details: {
+      pid,
+      executable: executable ?? null,
+      selectors: selectors.map(({ type, value }) => `${type}:${value}`),
+      suppressed,
+    },
+  };
+}
+
+function subjectOf(
+  id: string,
+  agentId: string | undefined,
+  podUid: string | undefined,
+): AuditSubject {
+  return { kind: "workload", id, podUid: podUid ?? null, node: agentId ?? null };
+}
