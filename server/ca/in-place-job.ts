@@ -1,0 +1,32 @@
+import type { KnownBadKeys } from "../policy/key-policy.ts";
+import type { X509Authority } from "./authority.ts";
+import { signTbs } from "./sign-tbs.ts";
+import type { SignedSvid } from "./signing-job.ts";
+import { type PreparedSvid, prepareSvid, type SvidItem } from "./svid-preparation.ts";
+
+/** SVIDs that are checked, built and signed in this thread. */
+export class InPlaceJob {
+  readonly #authority: X509Authority;
+  readonly #prepared: Promise<readonly PreparedSvid[]>;
+
+  constructor(authority: X509Authority, items: readonly SvidItem[], knownBad: KnownBadKeys) {
+    this.#authority = authority;
+    const { template, issuer } = authority;
+    // One turn later, so that the record of the intent is on its way to the disk while we calculate.
+    this.#prepared = new Promise((resolve) => {
+      setImmediate(() => {
+        resolve(items.map((item) => prepareSvid(item, template, issuer, knownBad)));
+      });
+    });
+  }
+
+  async sign(): Promise<readonly SignedSvid[]> {
+    const signed: SignedSvid[] = [];
+    for (const item of await this.#prepared) {
+      signed.push(
+        "tbsDer" in item ? { certificateDer: await signTbs(this.#authority, item.tbsDer) } : item,
+      );
+    }
+    return signed;
+  }
+}

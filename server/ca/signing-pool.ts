@@ -1,0 +1,101 @@
+import type { KnownBadKeys } from "../policy/key-policy.ts";
+import type { X509Authority } from "./authority.ts";
+import { InPlaceJob } from "./in-place-job.ts";
+import { signTbs } from "./sign-tbs.ts";
+import type { SignedSvid, SigningJob } from "./signing-job.ts";
+import type { WorkerResult } from "./signing-messages.ts";
+import { SigningThread } from "./signing-thread.ts";
+import type { SvidItem } from "./svid-preparation.ts";
+
+/** How signing is spread over the machine. */
+export interface SigningPoolOptions {
+  /** Threads beside the main one; none signs everything where it stands. */
+  readonly threads: number;
+  readonly knownBadKeys: KnownBadKeys;
+}
+
+/** A call's items are spread over threads in parts of at least this many. */
+const MIN_PART = 16;
+
+/**
+ * Spreads signing over worker threads, so that the event loop keeps serving. A single SVID is signed where it stands as long as
+ * nothing else is under way: then a thread would only add the way there and back.
+ */
+export class SigningPool implements AsyncDisposable {
+  readonly #options: SigningPoolOptions;
+  #threads: SigningThread[] = [];
+  #nextJob = 1;
+  #inPlace = 0;
+  #closed = false;
+
+  constructor(options: SigningPoolOptions) {
+    this.#options = options;
+    for (let i = 0; i < options.threads; i++) this.#addThread();
+  }
+
+  /** Begins to check requests and to build certificates. */
+  begin(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
+    const isIdle = this.#inPlace === 0 && this.#threads.every(({ load }) => load === 0);
+    if (this.#threads.length === 0 || (items.length === 1 && isIdle)) {
+      return this.#beginInPlace(authority, items);
+    }
+    return this.#beginInThreads(authority, items);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#threads.map((thread) => thread[Symbol.asyncDispose]()));
+  }
+
+  #beginInPlace(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
+    const job = new InPlaceJob(authority, items, this.#options.knownBadKeys);
+    this.#inPlace += 1;
+    return {
+      sign: async () => {
+        try {
+          return await job.sign();
+        } finally {
+          this.#inPlace -= 1;
+        }
+      },
+      drop: () => {
+        this.#inPlace -= 1;
+      },
+    };
+  }
+
+  #beginInThreads(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
+    const parts = Math.min(this.#threads.length, Math.ceil(items.length / MIN_PART));
+    const size = Math.ceil(items.length / parts);
+    const threads = this.#threads.toSorted((a, b) => a.load - b.load);
+    const begun = threads.slice(0, parts).map((thread, index) => {
+      const job = this.#nextJob++;
+      thread.begin(job, authority, items.slice(index * size, (index + 1) * size));
+      return { thread, job };
+    });
+    return {
+      sign: async () => {
+        const results = await Promise.all(begun.map(({ thread, job }) => thread.sign(job)));
+        return Promise.all(results.flat().map((result) => finish(authority, result)));
+      },
+      drop: () => {
+        for (const { thread, job } of begun) thread.drop(job);
+      },
+    };
+  }
+
+  #addThread(): void {
+    const thread = new SigningThread(this.#options.knownBadKeys, () => {
+      this.#threads = this.#threads.filter((one) => one !== thread);
+      // It fell over something that no other thread has met: the others, and a new one, go on.
+      if (!this.#closed) this.#addThread();
+    });
+    this.#threads.push(thread);
+  }
+}
+
+/** Signs what a thread could not, because the key lives elsewhere. */
+async function finish(authority: X509Authority, result: WorkerResult): Promise<SignedSvid> {
+  if (!("tbsDer" in result)) return result;
+  return { certificateDer: await signTbs(authority, result.tbsDer) };
+}
