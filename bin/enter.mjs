@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What `npm start`, `npm test`, `npm run demo` and `npm run bench` enter through: installs what is missing, then runs the
+// What `npm start`, `npm test` and the other commands below enter through: installs what is missing, then runs the
 // command under the pinned Node. Plain JavaScript that runs on Node 20.
 
 import { spawnSync } from "node:child_process";
@@ -14,6 +14,7 @@ const commands = {
   test: ["test/run.ts"],
   "test:long": ["test/run.ts", "--long"],
   bench: ["test/bench/main.ts"],
+  docs: ["deploy/docs/write.ts"],
 };
 
 const [name, ...args] = process.argv.slice(2);
