@@ -35,6 +35,7 @@ const order = {
     "config",
     "state",
     "identity",
+    "audit",
     "connection",
     "node-attestation",
     "cache",

@@ -66,7 +66,7 @@ describe("serverConfigSchema", () => {
     {
       name: "an unknown key",
       text: "listen: {adress: 127.0.0.1}",
-      problem: "listen.adress: unknown key",
+      problem: 'listen.adress: unknown key, did you mean "address"?',
     },
   ];
   for (const { name, text, problem } of refused) {

@@ -14,9 +14,9 @@ import { issuancePolicy } from "../../server/policy/issuance-policy.ts";
 import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
 import { FakeAuditLog } from "../fakes/fake-audit-log.ts";
-import { MemoryStore } from "../fakes/memory-store.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import { FakeRandom } from "../fakes/fake-random.ts";
+import { MemoryStore } from "../fakes/memory-store.ts";
 import { RecordingLog } from "../fakes/recording-log.ts";
 
 /** What a test may want to be different. */
