@@ -2,16 +2,8 @@ import { createHash } from "node:crypto";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { SpiffeId, type TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import type { Store } from "../store/store.ts";
 import type { NodeAttestor } from "./node-attestor.ts";
-
-/** What join tokens need of the store: it binds a token to the first key that comes with it. */
-export interface JoinTokenClaims {
-  claimJoinToken(claim: {
-    readonly tokenHash: string;
-    readonly publicKeyHash: string;
-    readonly now: number;
-  }): Promise<unknown>;
-}
 
 const PATH = "/spire/agent/join_token/";
 const MAX_TOKEN_BYTES = 255;
@@ -24,7 +16,7 @@ const TOKEN = /^[A-Za-z0-9._-]+$/;
  */
 export function joinTokenAttestor(deps: {
   readonly trustDomain: TrustDomain;
-  readonly claims: JoinTokenClaims;
+  readonly store: Pick<Store, "write">;
   readonly clock: Clock;
 }): NodeAttestor {
   return {
@@ -33,7 +25,7 @@ export function joinTokenAttestor(deps: {
       const token = decodeToken(payload);
       const tokenHash = hashJoinToken(token);
       const now = Math.floor(deps.clock.now().getTime() / 1000);
-      await deps.claims.claimJoinToken({ tokenHash, publicKeyHash, now });
+      await deps.store.write("claimJoinToken", { tokenHash, publicKeyHash, now });
       return {
         agentId: joinTokenAgentId(deps.trustDomain, token),
         selectors: [{ type: "join_token", value: aliasValue(tokenHash) }],

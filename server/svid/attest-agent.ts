@@ -21,7 +21,8 @@ import { type AgentSvidIssuer, unixSeconds } from "./agent-svid.ts";
 /** What attesting an agent needs. */
 export interface AttestAgentDeps {
   readonly trustDomain: TrustDomain;
-  readonly attestors: ReadonlyMap<string, NodeAttestor>;
+  /** By name; those that are offered at this moment. */
+  readonly attestors: () => ReadonlyMap<string, NodeAttestor>;
   readonly store: Pick<Store, "read" | "write">;
   readonly issueAgentSvid: AgentSvidIssuer;
   readonly audit: Pick<AuditLog, "event">;
@@ -58,7 +59,7 @@ export async function attestAgent(
   const { issuance, log } = call;
   let identity: NodeIdentity | undefined;
   try {
-    const attestor = deps.attestors.get(request.type);
+    const attestor = deps.attestors().get(request.type);
     if (attestor === undefined) {
       throw failedPrecondition(
         `node attestor ${JSON.stringify(request.type.slice(0, 64))} is not offered`,
