@@ -9,7 +9,7 @@ export interface LoadedState {
   readonly revision: bigint;
 }
 
-const PAGE_SIZE = 5000;
+const PAGE_SIZE = 1000;
 
 /**
  * Reads all entries and nodes, page by page, while the store stays in use. What is committed meanwhile may or may not be in a

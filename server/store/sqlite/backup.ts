@@ -1,9 +1,9 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
-import { alreadyExists } from "../../../runtime/errors/status-error.ts";
+import { alreadyExists, unavailable } from "../../../runtime/errors/status-error.ts";
 import type { BackupResult } from "../store.ts";
-import { toFailure } from "./faults.ts";
+import { exists, sync } from "./files.ts";
 
 /** Pages to copy before other work gets its turn: 4 MB. */
 const PAGES_PER_STEP = 1000;
@@ -13,7 +13,7 @@ const PAGES_PER_STEP = 1000;
  * file gets its name only when it is complete and on the disk.
  *
  * @throws {StatusError} ALREADY_EXISTS when there is a file at `path`
- * @throws {StoreFailure} when it cannot be written
+ * @throws {StatusError} UNAVAILABLE when it cannot be written
  */
 export async function backUp(handle: Database.Database, path: string): Promise<BackupResult> {
   if (await exists(path)) {
@@ -34,7 +34,10 @@ export async function backUp(handle: Database.Database, path: string): Promise<B
     return { ...contents, bytes: size };
   } catch (err) {
     await rm(partial, { force: true });
-    throw toFailure(err);
+    throw unavailable("cannot write the backup", {
+      reason: "backup_failed",
+      cause: err,
+    });
   }
 }
 
@@ -50,19 +53,5 @@ function describeCopy(path: string): Omit<BackupResult, "bytes"> {
     return { incarnation: state.incarnation, revision: BigInt(state.revision) };
   } finally {
     copy.close();
-  }
-}
-
-async function sync(path: string): Promise<void> {
-  await using file = await open(path, "r");
-  await file.sync();
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false;
   }
 }

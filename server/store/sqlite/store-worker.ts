@@ -31,6 +31,7 @@ export class StoreWorker {
 
   /** Queues tasks and starts working if nothing is under way. */
   accept(tasks: readonly (ReadTask | WriteTask)[]): void {
+    if (tasks.length === 0) return;
     this.#waiting.push(...tasks);
     this.#running ??= this.#work();
   }
