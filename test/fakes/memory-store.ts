@@ -28,19 +28,23 @@ export class MemoryStore implements Store, Disposable {
   fault: StoreFault | undefined;
   readonly #database: OpenDatabase;
   readonly #clock: Clock;
+  /** Every statement that ran, with its values. */
+  readonly #executed: readonly string[];
   readonly #listeners = new Set<(commit: Commit) => void>();
   #revision = 0n;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(database: OpenDatabase, clock: Clock) {
+  private constructor(database: OpenDatabase, clock: Clock, executed: readonly string[]) {
     this.#database = database;
     this.#clock = clock;
+    this.#executed = executed;
   }
 
   static async open(clock: Clock = new FakeClock()): Promise<MemoryStore> {
-    const handle = new Database(":memory:");
+    const executed: string[] = [];
+    const handle = new Database(":memory:", { verbose: (text) => executed.push(String(text)) });
     handle.pragma("foreign_keys = ON");
-    const store = new MemoryStore(withKysely(handle), clock);
+    const store = new MemoryStore(withKysely(handle), clock, executed);
     await migrate(store.#database.db, migrations, sqliteFacts);
     await createState(store.#database.db, store.incarnation);
     return store;
@@ -87,9 +91,25 @@ export class MemoryStore implements Store, Disposable {
     return Promise.reject(failureStatus({ reason: "store_io", message: "there is no file" }));
   }
 
-  /** The query plan of a statement, for tests that hold queries to their indexes. */
+  /** The database itself, for tests that look at tables. */
   get handle(): Database.Database {
     return this.#database.handle;
+  }
+
+  /** How SQLite runs the queries that `action` makes, one text a query, for tests that hold queries to their indexes. */
+  async plansOf(action: () => Promise<unknown>): Promise<readonly string[]> {
+    const from = this.#executed.length;
+    await action();
+    const queries = this.#executed.slice(from).filter((text) => /^select/i.test(text));
+    return queries.map((text) => {
+      const steps = this.handle.prepare<[], { readonly detail: string }>(
+        `explain query plan ${text}`,
+      );
+      return steps
+        .all()
+        .map(({ detail }) => detail)
+        .join("\n");
+    });
   }
 
   [Symbol.dispose](): void {

@@ -94,7 +94,7 @@ export interface EntryReads {
   getEntry: Operation<{ readonly id: string }, ListedEntry | undefined>;
   /** Those that exist, in no particular order. */
   getEntries: Operation<{ readonly ids: readonly string[] }, readonly EntryRecord[]>;
-  /** In order of creation. */
+  /** In an order that never changes: by creation, unless the filter's index has a better one. */
   listEntries: Operation<
     { readonly filter: ListEntriesFilter; readonly page: PageRequest },
     Page<ListedEntry>

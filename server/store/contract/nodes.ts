@@ -77,7 +77,7 @@ export interface NodeWrites {
 
 export interface NodeReads {
   getNode: Operation<{ readonly id: string }, ListedNode | undefined>;
-  /** In order of first attestation. */
+  /** In order of first attestation; with byExpiresBefore in order of expiry. */
   listNodes: Operation<
     { readonly filter: ListNodesFilter; readonly page: PageRequest },
     Page<ListedNode>

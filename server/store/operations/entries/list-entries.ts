@@ -1,10 +1,8 @@
-import { type RawBuilder, type SqlBool, sql } from "kysely";
-import { sortSelectors } from "../../../../proto/selector.ts";
+import { type SqlBool, sql } from "kysely";
 import type { ListEntriesFilter } from "../../contract/entries.ts";
 import type { ReadOperation } from "../context.ts";
 import { type Position, pageSizeOf, parsePageToken, toPage } from "../page-token.ts";
-import { canonicalNames } from "../selector-rows.ts";
-import { checkMembers, matchesSet, type Postings } from "../set-match.ts";
+import { entryConditions } from "./entry-filter.ts";
 import {
   AUTHORIZED_ENTRY_COLUMNS,
   authorizedEntryFromRow,
@@ -18,7 +16,7 @@ export const listEntries: ReadOperation<"listEntries"> = async (db, { filter, pa
   const order = orderOf(filter);
   let query = db
     .selectFrom("entries as e")
-    .where(conditions(filter))
+    .where(await entryConditions(db, filter))
     .selectAll("e")
     .limit(pageSize + 1);
   for (const column of order.columns) query = query.orderBy(column);
@@ -34,7 +32,7 @@ export const listEntries: ReadOperation<"listEntries"> = async (db, { filter, pa
 export const countEntries: ReadOperation<"countEntries"> = async (db, { filter }) => {
   const row = await db
     .selectFrom("entries as e")
-    .where(conditions(filter))
+    .where(await entryConditions(db, filter))
     .select((query) => query.fn.countAll<number>().as("count"))
     .executeTakeFirstOrThrow();
   return row.count;
@@ -94,63 +92,4 @@ export function listedEntry(row: EntryRow): {
     entry: entryFromRow(row),
     usage: { lastIssuedAt: row.last_issued_at, lastDeliveredAt: row.last_delivered_at },
   };
-}
-
-const SELECTORS: Postings = {
-  table: "entry_selectors",
-  ownerKey: "entry_key",
-  key: "e.key",
-  count: "e.selector_count",
-};
-
-const FEDERATIONS: Postings = {
-  table: "entry_federations",
-  ownerKey: "entry_key",
-  key: "e.key",
-  count: "e.federation_count",
-};
-
-/** The filter as conditions on entries `e`. Each has an index of its own; the tests hold the plans to it. */
-function conditions(filter: ListEntriesFilter): RawBuilder<SqlBool> {
-  const all: RawBuilder<SqlBool>[] = [];
-  if (filter.bySpiffeId !== undefined) all.push(sql`e.spiffe_id = ${filter.bySpiffeId}`);
-  if (filter.byParentId !== undefined) all.push(sql`e.parent_id = ${filter.byParentId}`);
-  if (filter.bySelectors !== undefined) all.push(bySelectors(filter.bySelectors));
-  if (filter.byFederatesWith !== undefined) all.push(byFederatesWith(filter.byFederatesWith));
-  if (filter.byHint !== undefined) all.push(sql`e.hint = ${filter.byHint}`);
-  if (filter.byDownstream !== undefined) {
-    all.push(sql`e.downstream = ${Number(filter.byDownstream)}`);
-  }
-  if (filter.byOwner !== undefined) all.push(sql`e.owner = ${filter.byOwner}`);
-  if (filter.unusedSince !== undefined) {
-    const since = filter.unusedSince;
-    all.push(sql`e.created_at < ${since} and e.last_issued_at < ${since}`);
-  }
-  return all.length === 0 ? sql`true` : sql.join(all, sql` and `);
-}
-
-function bySelectors({
-  match,
-  selectors,
-}: NonNullable<ListEntriesFilter["bySelectors"]>): RawBuilder<SqlBool> {
-  const canonical = sortSelectors(selectors);
-  checkMembers("by_selectors", canonical);
-  return matchesSet(
-    SELECTORS,
-    match,
-    canonical.map(({ type, value }) => ({ type, value })),
-  );
-}
-
-function byFederatesWith({
-  match,
-  trustDomains,
-}: NonNullable<ListEntriesFilter["byFederatesWith"]>): RawBuilder<SqlBool> {
-  const names = canonicalNames(trustDomains);
-  checkMembers("by_federates_with", names);
-  return matchesSet(
-    FEDERATIONS,
-    match,
-    names.map((name) => ({ trust_domain: name })),
-  );
 }
