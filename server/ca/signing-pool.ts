@@ -1,3 +1,4 @@
+import type { Logger } from "../../runtime/log.ts";
 import type { KnownBadKeys } from "../policy/key-policy.ts";
 import type { X509Authority } from "./authority.ts";
 import { InPlaceJob } from "./in-place-job.ts";
@@ -12,6 +13,12 @@ export interface SigningPoolOptions {
   /** Threads beside the main one; none signs everything where it stands. */
   readonly threads: number;
   readonly knownBadKeys: KnownBadKeys;
+  readonly log: Logger;
+}
+
+/** How many threads fit a machine: a core is left for everything else. */
+export function signingThreadsFor(cores: number): number {
+  return Math.max(1, cores - 1);
 }
 
 /** A call's items are spread over threads in parts of at least this many. */
@@ -26,7 +33,6 @@ export class SigningPool implements AsyncDisposable {
   #threads: SigningThread[] = [];
   #nextJob = 1;
   #inPlace = 0;
-  #closed = false;
 
   constructor(options: SigningPoolOptions) {
     this.#options = options;
@@ -43,7 +49,6 @@ export class SigningPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
     await Promise.all(this.#threads.map((thread) => thread[Symbol.asyncDispose]()));
   }
 
@@ -85,10 +90,11 @@ export class SigningPool implements AsyncDisposable {
   }
 
   #addThread(): void {
-    const thread = new SigningThread(this.#options.knownBadKeys, () => {
+    const thread = new SigningThread(this.#options.knownBadKeys, (err, hasWorked) => {
+      this.#options.log.error({ err }, "Signing thread failed");
       this.#threads = this.#threads.filter((one) => one !== thread);
-      // It fell over something that no other thread has met: the others, and a new one, go on.
-      if (!this.#closed) this.#addThread();
+      // One that never did anything would be followed by another one like it, for ever.
+      if (hasWorked) this.#addThread();
     });
     this.#threads.push(thread);
   }

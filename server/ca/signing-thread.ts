@@ -24,6 +24,7 @@ interface Waiting {
  */
 export class SigningThread implements AsyncDisposable {
   readonly #worker: Worker;
+  readonly #onEnd: (err: Error, hasWorked: boolean) => void;
   readonly #waiting = new Map<number, Waiting>();
   /** Jobs that were begun and neither signed nor dropped. */
   readonly #begun = new Map<number, number>();
@@ -31,18 +32,20 @@ export class SigningThread implements AsyncDisposable {
   #sign: number[] = [];
   #drop: number[] = [];
   #inFlight = 0;
+  #hasWorked = false;
   #authorityId: string | undefined;
   #ended: Error | undefined;
 
-  constructor(knownBadKeys: KnownBadKeys, onEnd: () => void) {
+  /**
+   * @param onEnd called once if the thread ends by itself; with whether it had done anything before
+   */
+  constructor(knownBadKeys: KnownBadKeys, onEnd: (err: Error, hasWorked: boolean) => void) {
     const workerData = { knownBadKeys: [...knownBadKeys] };
     this.#worker = new Worker(new URL("./signing-worker.ts", import.meta.url), { workerData });
     this.#worker.on("message", (done: Done) => this.#finish(done));
     this.#worker.on("error", (err: Error) => this.#end(err));
-    this.#worker.on("exit", () => {
-      this.#end(new Error("a signing thread ended"));
-      onEnd();
-    });
+    this.#worker.on("exit", () => this.#end(new Error("a signing thread ended")));
+    this.#onEnd = onEnd;
     this.#worker.unref();
   }
 
@@ -85,6 +88,7 @@ export class SigningThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#worker.removeAllListeners("exit");
     await this.#worker.terminate();
   }
 
@@ -125,6 +129,7 @@ export class SigningThread implements AsyncDisposable {
 
   #finish({ signed }: Done): void {
     this.#inFlight -= 1;
+    this.#hasWorked = true;
     for (const { job, items } of signed) {
       this.#waiting.get(job)?.resolve(items);
       this.#waiting.delete(job);
@@ -135,7 +140,9 @@ export class SigningThread implements AsyncDisposable {
   }
 
   #end(err: Error): void {
-    this.#ended ??= err;
+    if (this.#ended !== undefined) return;
+    this.#ended = err;
+    this.#onEnd(err, this.#hasWorked);
     for (const { reject } of this.#waiting.values()) reject(err);
     this.#waiting.clear();
   }

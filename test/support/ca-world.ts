@@ -93,7 +93,11 @@ export class CaWorld implements AsyncDisposable {
     this.recording = parts.recording;
     const { authorities, clock, audit, random } = parts;
     this.rotator = new AuthorityRotator({ authorities, clock, log: parts.recording.log });
-    this.pool = new SigningPool({ threads: options.threads ?? 0, knownBadKeys: new Set() });
+    this.pool = new SigningPool({
+      threads: options.threads ?? 0,
+      knownBadKeys: new Set(),
+      log: parts.recording.log,
+    });
     const policy = issuancePolicy({
       trustDomain: this.trustDomain,
       x509SvidTtlSeconds: 3600,
