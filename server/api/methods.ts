@@ -26,6 +26,8 @@ export interface AuditRule<Request = never> {
   readonly resource?: (request: Request) => string;
   /** What the call is about, when it is a batch: one element each. */
   readonly items?: (request: Request) => readonly AuditItem[];
+  /** True where the change itself is recorded closer to where it is made; then only refusals are recorded here. */
+  readonly isRecordedWithin?: boolean;
 }
 
 /** What holds for every call of one method. */
@@ -182,74 +184,48 @@ const trustDomain: Rows<typeof TrustDomain> = {
   ),
 };
 
+const preparing = (kind: string): MethodPolicy<unknown> =>
+  change(
+    { action: "authority.prepare", resource: () => kind, isRecordedWithin: true },
+    "key-admin",
+  );
+const ofAuthority = (
+  act: "activate" | "taint" | "revoke",
+  ...allow: readonly Allowed[]
+): MethodPolicy<{ readonly authorityId: string }> =>
+  change(
+    {
+      action: `authority.${act}`,
+      resource: ({ authorityId }) => authorityId,
+      isRecordedWithin: true,
+    },
+    ...allow,
+  );
+const ofUpstream = (act: "taint" | "revoke"): MethodPolicy<{ readonly subjectKeyId: string }> =>
+  change(
+    { action: `upstream_authority.${act}`, resource: ({ subjectKeyId }) => subjectKeyId },
+    "key-admin",
+    "revoker",
+  );
+
 const localAuthority: Rows<typeof LocalAuthority> = {
   getX509AuthorityState: read(),
-  prepareX509Authority: change(
-    { action: "authority.prepare", resource: () => "x509" },
-    "key-admin",
-  ),
-  activateX509Authority: change(
-    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-  ),
-  taintX509Authority: change(
-    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
-  revokeX509Authority: change(
-    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
-  taintX509UpstreamAuthority: change(
-    {
-      action: "upstream_authority.taint",
-      resource: ({ subjectKeyId }) => subjectKeyId,
-    },
-    "key-admin",
-    "revoker",
-  ),
-  revokeX509UpstreamAuthority: change(
-    {
-      action: "upstream_authority.revoke",
-      resource: ({ subjectKeyId }) => subjectKeyId,
-    },
-    "key-admin",
-    "revoker",
-  ),
+  prepareX509Authority: preparing("x509"),
+  activateX509Authority: ofAuthority("activate", "key-admin"),
+  taintX509Authority: ofAuthority("taint", "key-admin", "revoker"),
+  revokeX509Authority: ofAuthority("revoke", "key-admin", "revoker"),
+  taintX509UpstreamAuthority: ofUpstream("taint"),
+  revokeX509UpstreamAuthority: ofUpstream("revoke"),
   getJWTAuthorityState: read(),
-  prepareJWTAuthority: change({ action: "authority.prepare", resource: () => "jwt" }, "key-admin"),
-  activateJWTAuthority: change(
-    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-  ),
-  taintJWTAuthority: change(
-    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
-  revokeJWTAuthority: change(
-    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
+  prepareJWTAuthority: preparing("jwt"),
+  activateJWTAuthority: ofAuthority("activate", "key-admin"),
+  taintJWTAuthority: ofAuthority("taint", "key-admin", "revoker"),
+  revokeJWTAuthority: ofAuthority("revoke", "key-admin", "revoker"),
   getWITAuthorityState: read(),
-  prepareWITAuthority: change({ action: "authority.prepare", resource: () => "wit" }, "key-admin"),
-  activateWITAuthority: change(
-    { action: "authority.activate", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-  ),
-  taintWITAuthority: change(
-    { action: "authority.taint", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
-  revokeWITAuthority: change(
-    { action: "authority.revoke", resource: ({ authorityId }) => authorityId },
-    "key-admin",
-    "revoker",
-  ),
+  prepareWITAuthority: preparing("wit"),
+  activateWITAuthority: ofAuthority("activate", "key-admin"),
+  taintWITAuthority: ofAuthority("taint", "key-admin", "revoker"),
+  revokeWITAuthority: ofAuthority("revoke", "key-admin", "revoker"),
 };
 
 const logger: Rows<typeof Logger> = {

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { AuditDraft, AuditPhase } from "../../proto/audit/v1/record.ts";
 import { unavailable } from "../../runtime/errors/status-error.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
@@ -85,6 +86,11 @@ export class JournalAuditLog implements AuditLog, AsyncDisposable {
     await journal.append(audit.#render("event", { action: "audit.start", details }));
     await audit.checkpoint();
     return audit;
+  }
+
+  /** The key that checkpoints are verified with. */
+  get publicKey(): KeyObject {
+    return this.#key.publicKey;
   }
 
   get head(): ReadFeed<Checkpoint | undefined> {

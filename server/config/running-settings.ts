@@ -14,7 +14,6 @@ export interface AuditSettings {
   readonly directory?: string | undefined;
   readonly maxSegmentBytes: number;
   readonly keepFor: number;
-  readonly export?: "stdout" | string | undefined;
 }
 
 /** What holds for agents. Durations in milliseconds. */
@@ -53,11 +52,6 @@ export const auditSchema: z.ZodPrefault<z.ZodType<AuditSettings>> = z
     keepFor: durationSchema
       .prefault("365d")
       .describe("A closed file is removed when its last record is this old."),
-    export: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('File to copy each record to as a line of JSON, or "stdout".'),
   })
   .prefault({})
   .describe("The record of everything issued, refused and changed. It cannot be switched off.");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { loadConfig } from "../../runtime/config/load.ts";
 import { checkNewTrustDomainName } from "../../spiffe/id/trust-domain.ts";
 import { type AttestorSettings, attestorsSchema } from "./attestor-settings.ts";
 import { checkRelations } from "./checks.ts";
@@ -88,3 +89,8 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
       context.issues.push({ code: "custom", input: context.value, path: [...path], message });
     }
   });
+
+/** Reads the configuration of a server. @throws {ConfigError} with all problems at once */
+export function loadServerConfig(path: string): Promise<ServerConfig> {
+  return loadConfig(serverConfigSchema, path);
+}

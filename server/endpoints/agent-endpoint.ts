@@ -18,8 +18,9 @@ import type { Ids } from "../../runtime/ids.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
+import type { X509Svid } from "../../spiffe/svid/x509-svid.ts";
+import { formatCertificatesPem } from "../../spiffe/x509/certificate-pem.ts";
 import type { LimitSettings, ListenSettings } from "../config/endpoint-settings.ts";
-import type { ServerIdentity } from "../svid/server-identity.ts";
 import { type VerifiedClient, verifyClient } from "./client-certificate.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import type { NetworkCallers } from "./network-callers.ts";
@@ -30,7 +31,7 @@ export interface AgentEndpointDeps {
   readonly limits: LimitSettings;
   /** How long after its end an agent's certificate still lets it in, in milliseconds; asked at each handshake. */
   readonly renewGrace: () => number;
-  readonly identity: ReadFeed<ServerIdentity>;
+  readonly identity: ReadFeed<X509Svid>;
   readonly bundle: ReadFeed<Bundle>;
   readonly callers: NetworkCallers;
   readonly ids: Ids;
@@ -144,10 +145,10 @@ export class AgentEndpoint implements AsyncDisposable {
   }
 
   // All of it each time: what is not given when a context is replaced falls back to Node's defaults.
-  #contextOf(identity: ServerIdentity): SecureContextOptions {
+  #contextOf(identity: X509Svid): SecureContextOptions {
     return {
-      key: identity.privateKeyPem,
-      cert: identity.chainPem,
+      key: identity.privateKey.export({ type: "pkcs8", format: "pem" }),
+      cert: formatCertificatesPem(identity.certificates),
       // An empty list, so that clients are not told about authorities and nothing is taken from the machine.
       ca: [],
       minVersion: this.#deps.listen.tls.minVersion === "1.2" ? "TLSv1.2" : "TLSv1.3",

@@ -1,4 +1,4 @@
-import { generateKeyPair, type KeyObject } from "node:crypto";
+import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import type { AuditSubject } from "../../proto/audit/v1/record.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
@@ -9,18 +9,10 @@ import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalInstant } from "../../runtime/time/due.ts";
 import { SpiffeId, type TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import { X509Svid, type X509SvidSource } from "../../spiffe/svid/x509-svid.ts";
+import { Certificate } from "../../spiffe/x509/certificate.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
-import { formatPem } from "../../spiffe/x509/pem.ts";
 import type { IssuanceCall, Issuer } from "../ca/issuance.ts";
-
-/** The X509-SVID that the server shows to agents, with its key. */
-export interface ServerIdentity {
-  readonly chainPem: string;
-  /** A secret. */
-  readonly privateKeyPem: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-}
 
 /** What the server's identity is made of. */
 export interface ServerIdentityDeps {
@@ -35,22 +27,27 @@ const RENEW_AT = 1 / 3;
 const generate = promisify(generateKeyPair);
 
 /** Has the server's own X509-SVID signed, and keeps it fresh. The key is made anew each time and is never stored. */
-export class ServerIdentitySource {
+export class ServerIdentity implements X509SvidSource {
   readonly #deps: ServerIdentityDeps;
-  readonly #feed: Feed<ServerIdentity>;
+  readonly #feed: Feed<X509Svid>;
 
   /** @throws {StatusError} when none can be issued: without it nobody can connect */
-  static async open(deps: ServerIdentityDeps): Promise<ServerIdentitySource> {
-    return new ServerIdentitySource(deps, await issue(deps));
+  static async open(deps: ServerIdentityDeps): Promise<ServerIdentity> {
+    return new ServerIdentity(deps, await issue(deps));
   }
 
-  private constructor(deps: ServerIdentityDeps, first: ServerIdentity) {
+  private constructor(deps: ServerIdentityDeps, first: X509Svid) {
     this.#deps = deps;
     this.#feed = new Feed(first);
   }
 
-  get feed(): ReadFeed<ServerIdentity> {
+  get feed(): ReadFeed<X509Svid> {
     return this.#feed;
+  }
+
+  /** The one that is shown now. */
+  x509Svid(): X509Svid {
+    return this.#feed.value;
   }
 
   /** Renews when a third of the life has passed, and keeps trying. Resolves once `signal` aborts. */
@@ -58,7 +55,8 @@ export class ServerIdentitySource {
     const { clock, random, log } = this.#deps;
     const backoff = new Backoff({ baseMs: 1_000, maxMs: 60_000, random });
     while (!signal.aborted) {
-      const due = renewalInstant({ ...this.#feed.value, fraction: RENEW_AT, jitter: 0.1, random });
+      const { notBefore, notAfter } = this.#feed.value.leaf;
+      const due = renewalInstant({ notBefore, notAfter, fraction: RENEW_AT, jitter: 0.1, random });
       await sleepUntil(clock, due, signal);
       while (!signal.aborted) {
         try {
@@ -83,7 +81,7 @@ async function sleepUntil(clock: Clock, due: Date, signal: AbortSignal): Promise
   }
 }
 
-async function issue(deps: ServerIdentityDeps): Promise<ServerIdentity> {
+async function issue(deps: ServerIdentityDeps): Promise<X509Svid> {
   const spiffeId = SpiffeId.fromPath(deps.trustDomain, "/spire/server");
   const { privateKey } = await generate("ec", { namedCurve: "P-256" });
   const csrDer = createCsr({ privateKey, spiffeId });
@@ -91,17 +89,15 @@ async function issue(deps: ServerIdentityDeps): Promise<ServerIdentity> {
   const [result] = await deps.issuer.signX509Svids(systemCall(spiffeId), [order]);
   if (result === undefined) throw new Error("no result for the server's own SVID");
   if (!result.issued) throw result.error;
-  const { chainDer, notBefore, notAfter, serialNumberHex } = result.svid;
+  const { chainDer, notAfter, serialNumberHex } = result.svid;
   deps.log.info(
     { serial_number: serialNumberHex, expires_at: notAfter },
     "Issued the server's own SVID",
   );
-  return {
-    chainPem: chainDer.map((der) => formatPem("CERTIFICATE", der)).join(""),
-    privateKeyPem: pemOf(privateKey),
-    notBefore,
-    notAfter,
-  };
+  return new X509Svid(
+    chainDer.map((der) => Certificate.parse(der)),
+    privateKey,
+  );
 }
 
 function systemCall(spiffeId: SpiffeId): IssuanceCall {
@@ -113,8 +109,4 @@ function systemCall(spiffeId: SpiffeId): IssuanceCall {
     actor: { kind: "system", id, mayMint: false },
     auditActors: [self],
   };
-}
-
-function pemOf(key: KeyObject): string {
-  return key.export({ type: "pkcs8", format: "pem" }).toString();
 }

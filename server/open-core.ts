@@ -1,0 +1,203 @@
+import { availableParallelism } from "node:os";
+import type { Logger } from "../runtime/log.ts";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { Random } from "../runtime/random.ts";
+import type { Clock } from "../runtime/time/clock.ts";
+import { SpiffeId, TrustDomain } from "../spiffe/id/spiffe-id.ts";
+import { JournalAuditLog } from "./audit/journal-audit-log.ts";
+import { BundleMessages } from "./bundle/bundle-messages.ts";
+import { LocalBundle } from "./bundle/local-bundle.ts";
+import { Authorities, type AuthoritySettings } from "./ca/authorities.ts";
+import { AuthorityRotator } from "./ca/authority-rotator.ts";
+import { CertificateAuthority } from "./ca/certificate-authority.ts";
+import { caMetrics } from "./ca/metrics.ts";
+import { SigningPool } from "./ca/signing-pool.ts";
+import type { ServerConfig } from "./config/server-config.ts";
+import { AuthorizedEntries } from "./entries/authorized-entries.ts";
+import { DiskKeyManager } from "./keymanager/disk-key-manager.ts";
+import type { KeyManager } from "./keymanager/key-manager.ts";
+import { MemoryKeyManager } from "./keymanager/memory-key-manager.ts";
+import { BannedAgents } from "./node-attestation/banned-agents.ts";
+import { issuancePolicy } from "./policy/issuance-policy.ts";
+import { NO_KNOWN_BAD_KEYS } from "./policy/key-policy.ts";
+import { makeDataFolder, readServerId, serverFiles } from "./server-files.ts";
+import { RevocationEpoch } from "./store/revocation-epoch.ts";
+import { SqliteStore } from "./store/sqlite/sqlite-store.ts";
+import { ServerIdentity } from "./svid/server-identity.ts";
+import { CommitTimes } from "./sync/commit-times.ts";
+import { RecentChanges } from "./sync/recent-changes.ts";
+
+/** What the core takes from outside. */
+export interface CoreDeps {
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What a server is without its endpoints: it stores, records, signs and knows who may what. */
+export interface Core {
+  readonly trustDomain: TrustDomain;
+  readonly store: SqliteStore;
+  readonly audit: JournalAuditLog;
+  readonly bundle: LocalBundle;
+  readonly bundles: BundleMessages;
+  readonly authorities: Authorities;
+  readonly rotator: AuthorityRotator;
+  readonly issuer: CertificateAuthority;
+  readonly identity: ServerIdentity;
+  readonly authorization: AuthorizedEntries;
+  readonly epoch: RevocationEpoch;
+  readonly recent: RecentChanges;
+  readonly times: CommitTimes;
+}
+
+const REFRESH_HINT_SECONDS = 300;
+const MAX_SIGNING_THREADS = 8;
+
+/**
+ * Opens the core in the order of the data; `opening` closes it in reverse. At the first start of a trust domain, this makes its
+ * authorities.
+ *
+ * @throws {Error} when the data folder, the store, the keys or the audit log cannot be used
+ */
+export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): Promise<Core> {
+  const { config, clock, random, log } = deps;
+  const component = (name: string): Logger => log.child({ component: name });
+  const trustDomain = TrustDomain.parse(config.trustDomain);
+  await makeDataFolder(config);
+  const files = serverFiles(config);
+  const serverId = await readServerId(config.dataDir, random);
+
+  const store = opening.use(await SqliteStore.open({ path: files.store, clock, random }));
+  const keys = await openKeys(config, files.keys);
+  const audit = opening.use(
+    await JournalAuditLog.open({
+      directory: files.audit,
+      writer: `server/${serverId}`,
+      clock,
+      keys,
+      log: component("audit"),
+      maxSegmentBytes: config.audit.maxSegmentBytes,
+    }),
+  );
+
+  const bundle = opening.use(
+    await LocalBundle.open({ store, trustDomain, refreshHintSeconds: REFRESH_HINT_SECONDS }),
+  );
+  const authorities = await Authorities.open({
+    store,
+    bundle,
+    keys,
+    audit,
+    clock,
+    random,
+    log: component("ca"),
+    trustDomain,
+    settings: authoritySettings(config),
+    serverId,
+  });
+  const rotator = new AuthorityRotator({ authorities, clock, log: component("ca") });
+  await rotator.rotate();
+
+  const epoch = opening.use(await RevocationEpoch.open(store));
+  const banned = opening.use(await BannedAgents.open(store));
+  const issuer = openIssuer(deps, { trustDomain, authorities, audit, epoch, banned }, opening);
+  const identity = await ServerIdentity.open({
+    trustDomain,
+    issuer,
+    clock,
+    random,
+    log: component("identity"),
+  });
+
+  const serverIdText = SpiffeId.fromPath(trustDomain, "/spire/server").toString();
+  const authorization = opening.use(
+    await AuthorizedEntries.load({ store, serverId: serverIdText, log: component("entries") }),
+  );
+  const bundles = opening.use(await BundleMessages.open(store));
+  const recent = opening.use(await RecentChanges.open(store));
+  const times = opening.use(new CommitTimes({ store, clock }));
+  return {
+    trustDomain,
+    store,
+    audit,
+    bundle,
+    bundles,
+    authorities,
+    rotator,
+    issuer,
+    identity,
+    authorization,
+    epoch,
+    recent,
+    times,
+  };
+}
+
+function openKeys({ keyManager }: ServerConfig, directory: string): Promise<KeyManager> {
+  return keyManager.type === "disk"
+    ? DiskKeyManager.open(directory)
+    : Promise.resolve(new MemoryKeyManager());
+}
+
+function authoritySettings({ ca }: ServerConfig): AuthoritySettings {
+  const tokenKeyType = ca.jwtKeyType ?? ca.keyType;
+  return {
+    ttlSeconds: seconds(ca.authorityTtl),
+    keyTypes: {
+      x509: ca.keyType,
+      jwt: tokenKeyType,
+      ...(ca.witSvids ? { wit: tokenKeyType } : {}),
+    },
+  };
+}
+
+function openIssuer(
+  { config, clock, random, metrics }: CoreDeps,
+  parts: {
+    readonly trustDomain: TrustDomain;
+    readonly authorities: Authorities;
+    readonly audit: JournalAuditLog;
+    readonly epoch: RevocationEpoch;
+    readonly banned: BannedAgents;
+  },
+  opening: AsyncDisposableStack,
+): CertificateAuthority {
+  const { trustDomain, authorities, audit, epoch, banned } = parts;
+  const { ca } = config;
+  const policy = issuancePolicy({
+    trustDomain,
+    x509SvidTtlSeconds: seconds(ca.x509SvidTtl),
+    jwtSvidTtlSeconds: seconds(ca.jwtSvidTtl),
+    agentTtlSeconds: seconds(ca.agentTtl),
+    authorityTtlSeconds: seconds(ca.authorityTtl),
+    witSvids: ca.witSvids,
+  });
+  const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
+  const pool = opening.use(new SigningPool({ threads, knownBadKeys: NO_KNOWN_BAD_KEYS }));
+  return new CertificateAuthority({
+    active: authorities.active,
+    audit,
+    policy: () => policy,
+    facts: {
+      isBanned: (agentId) => banned.has(agentId),
+      // Nothing is withdrawn one by one yet: what is gone is not found, and whole authorities are revoked.
+      isRevoked: () => false,
+      exceptionUntil: () => undefined,
+      get revocationEpoch() {
+        return epoch.value;
+      },
+    },
+    pool,
+    clock,
+    random,
+    metrics: caMetrics(metrics),
+    ...(ca.jwtIssuer === undefined ? {} : { tokenIssuer: ca.jwtIssuer }),
+  });
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}
