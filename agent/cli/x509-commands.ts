@@ -8,7 +8,7 @@ import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { parseConcatenatedCertificates } from "../../spiffe/x509/certificate.ts";
-import { encodePem } from "../../spiffe/x509/pem.ts";
+import { formatPem } from "../../spiffe/x509/pem.ts";
 import {
   runWithWorkloadApi,
   type WorkloadOptions,
@@ -90,10 +90,10 @@ async function writeSvids(response: X509SVIDResponse, dir: string): Promise<void
 
 function pemOf(certificates: Uint8Array): string {
   return parseConcatenatedCertificates(certificates)
-    .map(({ der }) => encodePem("CERTIFICATE", der))
+    .map(({ der }) => formatPem("CERTIFICATE", der))
     .join("");
 }
 
 function keyPemOf(svid: X509SVID): string {
-  return encodePem("PRIVATE KEY", svid.x509SvidKey);
+  return formatPem("PRIVATE KEY", svid.x509SvidKey);
 }

@@ -13,7 +13,7 @@ import { Bundle } from "../../spiffe/bundle/bundle.ts";
 import { formatBundleDocument, parseBundleDocument } from "../../spiffe/bundle/bundle-document.ts";
 import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
-import { decodePem, encodePem } from "../../spiffe/x509/pem.ts";
+import { formatPem, parsePemOf } from "../../spiffe/x509/pem.ts";
 import {
   runWithServer,
   type ServerOptions,
@@ -132,14 +132,14 @@ async function* listBundles(session: ServerSession): AsyncGenerator<WireBundle> 
 function formatBundle(wire: WireBundle, format: Format): string {
   return format === "spiffe"
     ? formatBundleDocument(bundleFromWire(wire))
-    : wire.x509Authorities.map(({ asn1 }) => encodePem("CERTIFICATE", asn1)).join("");
+    : wire.x509Authorities.map(({ asn1 }) => formatPem("CERTIFICATE", asn1)).join("");
 }
 
 function parseBundle(name: string, text: string, format: Format): Bundle {
   try {
     const trustDomain = TrustDomain.parse(name);
     if (format === "spiffe") return parseBundleDocument(trustDomain, text).bundle;
-    const x509Authorities = decodePem(text, "CERTIFICATE").map((der) => Certificate.parse(der));
+    const x509Authorities = parsePemOf("CERTIFICATE", text).map((der) => Certificate.parse(der));
     return Bundle.of({ trustDomain, x509Authorities });
   } catch (err) {
     throw usageError(`bundle: ${err instanceof Error ? err.message : String(err)}`);

@@ -52,7 +52,11 @@ export function addLoggerCommands(program: Command, io: CliIo): void {
 
 function rowOf({ currentLevel, launchLevel }: Logger): Row {
   return {
-    level: LogLevel[currentLevel].toLowerCase(),
-    launch_level: LogLevel[launchLevel].toLowerCase(),
+    level: nameOf(currentLevel),
+    launch_level: nameOf(launchLevel),
   };
+}
+
+function nameOf(level: LogLevel): string | undefined {
+  return Object.keys(levels).find((name) => levels[name as keyof typeof levels] === level);
 }

@@ -7,8 +7,8 @@ import { Bundle as BundleService } from "../../proto/gen/spire/api/server/bundle
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
-import { createCsr } from "../../spiffe/x509/csr.ts";
-import { encodePem } from "../../spiffe/x509/pem.ts";
+import { createCsr } from "../../spiffe/x509/create-csr.ts";
+import { formatPem } from "../../spiffe/x509/pem.ts";
 import { runWithServer, type ServerOptions, withServerOptions } from "./server-cli.ts";
 import { collect, idText, parseIdOption, parseSecondsOption, timeOf } from "./wire-text.ts";
 
@@ -53,10 +53,10 @@ export function addX509MintCommand(x509: Command, io: CliIo): void {
         const { svid } = await session.client(SVID).mintX509SVID({ csr, ttl }, session.call);
         const bundle = await session.client(BundleService).getBundle({}, session.call);
         const files = {
-          "svid.pem": (svid?.certChain ?? []).map((der) => encodePem("CERTIFICATE", der)).join(""),
-          "key.pem": encodePem("PRIVATE KEY", privateKey),
+          "svid.pem": (svid?.certChain ?? []).map((der) => formatPem("CERTIFICATE", der)).join(""),
+          "key.pem": formatPem("PRIVATE KEY", privateKey),
           "bundle.pem": bundle.x509Authorities
-            .map(({ asn1 }) => encodePem("CERTIFICATE", asn1))
+            .map(({ asn1 }) => formatPem("CERTIFICATE", asn1))
             .join(""),
         };
         if (options.write === undefined) {

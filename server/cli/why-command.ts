@@ -5,8 +5,7 @@ import { AgentAdmin } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { usageError } from "../../runtime/cli/exit-code.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
-import { createClient } from "../../runtime/rpc/client.ts";
-import { openUnixChannel } from "./server-channel.ts";
+import { openSocketChannel } from "./server-channel.ts";
 import {
   runWithServer,
   type ServerOptions,
@@ -63,11 +62,8 @@ async function question(session: ServerSession, options: WhyOptions) {
 
 /** The agent of this node tells what it finds about the process; the server then compares. */
 async function askLocalAgent(session: ServerSession, pid: number, socket: string) {
-  await using channel = openUnixChannel(socket);
-  const found = await createClient(AgentAdmin, channel.channel).explainProcess(
-    { pid },
-    session.call,
-  );
+  await using channel = openSocketChannel(socket);
+  const found = await channel.client(AgentAdmin).explainProcess({ pid }, session.call);
   for (const { type, prefixes, reason } of found.undecided) {
     const what = prefixes.length > 0 ? prefixes.map((p) => `${type}:${p}`).join(", ") : type;
     session.io.writeError(`undecided: ${what} (${reason})\n`);
