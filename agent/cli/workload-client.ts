@@ -6,7 +6,7 @@ import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "../../runtime/cli/output.ts";
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { type Client, createClient, type UnaryOptions } from "../../runtime/rpc/client.ts";
-import { parseEndpointAddress } from "../../spiffe/workloadapi/endpoint.ts";
+import { type EndpointAddress, parseEndpointAddress } from "../../spiffe/workloadapi/endpoint.ts";
 
 export interface WorkloadOptions {
   readonly endpoint?: string;
@@ -50,7 +50,7 @@ export async function runWithWorkloadApi(
     });
   }
   const channel = openChannel({
-    target: parseEndpointAddress(options.endpoint).grpcTarget,
+    target: targetOf(parseEndpointAddress(options.endpoint)),
     maxReceiveBytes: 64 * 1024 * 1024,
   });
   try {
@@ -65,4 +65,10 @@ export async function runWithWorkloadApi(
   } finally {
     channel.close();
   }
+}
+
+function targetOf(address: EndpointAddress): string {
+  if (address.kind === "unix") return `unix:${address.path}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
 }

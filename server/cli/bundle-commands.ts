@@ -1,7 +1,7 @@
 /** `assay bundle show|list|set|delete`: the trust domain's bundle and the bundles of others. */
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { bundleFromWire, bundleToWire } from "../../proto/convert/bundle.ts";
+import { decodeBundle, encodeBundle } from "../../proto/convert/bundle.ts";
 import {
   Bundle as BundleService,
   BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
@@ -81,7 +81,7 @@ export function addBundleCommands(program: Command, io: CliIo): void {
         const parsed = parseBundle(name, text, options.format);
         const { results } = await session
           .client(BundleService)
-          .batchSetFederatedBundle({ bundle: [bundleToWire(parsed)] }, session.call);
+          .batchSetFederatedBundle({ bundle: [encodeBundle(parsed)] }, session.call);
         failUnlessOk(results[0]?.status);
         io.writeError(`set the bundle of ${name}\n`);
       }),
@@ -131,7 +131,7 @@ async function* listBundles(session: ServerSession): AsyncGenerator<WireBundle> 
 
 function formatBundle(wire: WireBundle, format: Format): string {
   return format === "spiffe"
-    ? formatBundleDocument(bundleFromWire(wire))
+    ? formatBundleDocument(decodeBundle("bundle", wire))
     : wire.x509Authorities.map(({ asn1 }) => formatPem("CERTIFICATE", asn1)).join("");
 }
 
@@ -140,7 +140,7 @@ function parseBundle(name: string, text: string, format: Format): Bundle {
     const trustDomain = TrustDomain.parse(name);
     if (format === "spiffe") return parseBundleDocument(trustDomain, text).bundle;
     const x509Authorities = parsePemOf("CERTIFICATE", text).map((der) => Certificate.parse(der));
-    return Bundle.of({ trustDomain, x509Authorities });
+    return new Bundle(trustDomain, { x509Authorities });
   } catch (err) {
     throw usageError(`bundle: ${err instanceof Error ? err.message : String(err)}`);
   }
