@@ -55,11 +55,12 @@ export function timeOf(seconds: bigint): Date | undefined {
 
 /** Reads a duration option such as "90s" or "30d" as milliseconds. @throws {CliError} */
 export function parseDurationOption(option: string, text: string): number {
-  try {
-    return parseDuration(text);
-  } catch (err) {
-    throw usageError(`${option}: ${err instanceof Error ? err.message : String(err)}`);
-  }
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw usageError(
+    `${option}: expected a duration, got ${JSON.stringify(text)}`,
+    "for example 90s, 1h30m or 30d",
+  );
 }
 
 /** Reads a duration option as whole seconds. @throws {CliError} */
