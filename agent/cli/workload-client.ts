@@ -6,7 +6,8 @@ import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "../../runtime/cli/output.ts";
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { type Client, createClient, type UnaryOptions } from "../../runtime/rpc/client.ts";
-import { type EndpointAddress, parseEndpointAddress } from "../../spiffe/workloadapi/endpoint.ts";
+import { targetOf } from "../../spiffe/workloadapi/client.ts";
+import { parseEndpointAddress } from "../../spiffe/workloadapi/endpoint.ts";
 
 export interface WorkloadOptions {
   readonly endpoint?: string;
@@ -65,10 +66,4 @@ export async function runWithWorkloadApi(
   } finally {
     channel.close();
   }
-}
-
-function targetOf(address: EndpointAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
 }
