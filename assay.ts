@@ -27,6 +27,7 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
     add: async (program, io) => {
       const agent = program.command("agent");
       (await import("./agent/cli/run.ts")).addAgentRunCommands(agent, io);
+      (await import("./agent/cli/agent-admin-commands.ts")).addAgentAdminCommands(agent, io);
       (await import("./server/cli/agent-commands.ts")).addAgentCommands(agent, io, clock);
     },
   },

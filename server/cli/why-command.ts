@@ -1,5 +1,5 @@
 /** `assay why`: the reason why a workload has no identity, and what would give it one (decision D10). */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Admin, type Explanation } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { AgentAdmin } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
@@ -22,9 +22,6 @@ interface WhyOptions extends ServerOptions {
   readonly agentSocket: string;
 }
 
-/** The agent's admin socket, see agent/config. */
-const defaultAgentSocket = "/run/assay/agent/admin.sock";
-
 export function addWhyCommand(program: Command, io: CliIo): void {
   withServerOptions(program.command("why"))
     .description("Tell why a process has no identity, and what would give it one.")
@@ -32,7 +29,11 @@ export function addWhyCommand(program: Command, io: CliIo): void {
     .option("--agent <id>", "the agent whose workloads are meant")
     .option("--selectors <type:value>", "ask for these selectors; may be repeated", collect)
     .option("--recent", "the newest refusals, of --agent or of all connected agents")
-    .option("--agent-socket <path>", "this node's agent admin socket", defaultAgentSocket)
+    .addOption(
+      new Option("--agent-socket <path>", "this node's agent admin socket")
+        .env("ASSAY_AGENT_SOCKET")
+        .default("/run/assay/agent/admin.sock"),
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  assay why --pid 4711\n  assay why --agent spiffe://example.org/spire/agent/x509pop/1f0c --selectors unix:uid:1000\n  assay why --recent",
