@@ -3,7 +3,7 @@
  * are those of the table output, so that what `entry show -o yaml` prints can be fed back.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { parseAllDocuments } from "yaml";
+import { type Document, parseAllDocuments } from "yaml";
 import type { EntryWithMetadataSchema } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import type { EntryMaskSchema } from "../../proto/gen/spire/api/types/entry_pb.ts";
 import { usageError } from "../../runtime/cli/exit-code.ts";
@@ -91,12 +91,21 @@ export function parseEntriesFile(text: string, name: string): EntryInput[] {
   const documents = parseAllDocuments(text, { uniqueKeys: true });
   const problem = documents.flatMap((document) => document.errors)[0];
   if (problem) throw usageError(`${name}: ${problem.message}`);
-  const values: unknown[] = documents.map((document) => document.toJS({ maxAliasCount: 100 }));
+  const values = documents.map((document) => valueOf(document, name));
   const entries = values.flatMap((value) =>
     isObject(value) && Array.isArray(value["entries"]) ? value["entries"] : value,
   );
   if (entries.length > maxEntries) throw usageError(`${name}: more than ${maxEntries} entries`);
   return entries.map((entry, index) => checkEntry(entry, `${name}: entry ${index + 1}`));
+}
+
+/** What a document stands for: aliases are resolved here, and only so many of them. */
+function valueOf(document: Document, name: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (err) {
+    throw usageError(`${name}: ${err instanceof Error ? err.message : String(err)}`);
+  }
 }
 
 function checkEntry(value: unknown, where: string): EntryInput {
