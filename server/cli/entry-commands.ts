@@ -7,7 +7,13 @@ import { SelectorMatch_MatchBehavior as SelectorMatching } from "../../proto/gen
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode, exitCodeOfStatus, usageError } from "../../runtime/cli/exit-code.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
-import { type EntryInput, entryMessage, inputMask, parseEntriesFile } from "./entry-input.ts";
+import {
+  type EntryInput,
+  entryMessage,
+  givenMetadata,
+  inputMask,
+  parseEntriesFile,
+} from "./entry-input.ts";
 import { entryColumns, entryRow, resultRow } from "./entry-row.ts";
 import { waitForRollout } from "./rollout.ts";
 import {
@@ -248,20 +254,29 @@ async function change(
   const dryRun = options.dryRun ?? false;
   // An update changes what was given; entries that give different fields cannot share a call.
   const groups = Map.groupBy(inputs, (input) =>
-    method === "batchCreateEntry" ? "" : JSON.stringify(inputMask(input)),
+    method === "batchCreateEntry" ? "" : JSON.stringify([inputMask(input), givenMetadata(input)]),
   );
   for (const group of groups.values()) {
     await inBatches(session, group, options, async (batch) => {
-      const entries = batch.map(entryMessage);
-      const [first] = batch;
+      const [first = {}] = batch;
       return method === "batchCreateEntry"
-        ? admin.batchCreateEntry({ entries, dryRun }, session.call)
-        : admin.batchUpdateEntry(
-            { entries, dryRun, ...(first && { inputMask: inputMask(first) }) },
-            session.call,
-          );
+        ? admin.batchCreateEntry({ entries: batch.map(entryMessage), dryRun }, session.call)
+        : admin.batchUpdateEntry({ ...updateOf(batch, first), dryRun }, session.call);
     });
   }
+}
+
+/** An update says which fields it sets, so that the others stay. */
+function updateOf(batch: readonly EntryInput[], like: EntryInput) {
+  const metadata = givenMetadata(like);
+  return {
+    entries: batch.map((input) => {
+      const message = entryMessage(input);
+      return metadata.length > 0 ? message : { entry: message.entry };
+    }),
+    inputMask: inputMask(like),
+    metadataFields: metadata,
+  };
 }
 
 /** Sends items in batches, prints what became of each, and waits for the last change if asked to. */

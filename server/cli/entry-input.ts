@@ -191,6 +191,21 @@ export function inputMask(input: EntryInput): Mask {
   };
 }
 
+const metadataFields = [
+  "owner",
+  "purpose",
+  "labels",
+  "ticket",
+  "review_by",
+  "allowed_audiences",
+  "instance_scope",
+] as const satisfies readonly (keyof EntryInput)[];
+
+/** Which parts of the metadata were written, by their names in the protocol. */
+export function givenMetadata(input: EntryInput): string[] {
+  return metadataFields.filter((field) => input[field] !== undefined);
+}
+
 /** A duration with a unit, or whole seconds as stock tools print them. */
 function seconds(field: string, text: string | undefined): number {
   if (text === undefined) return 0;
