@@ -91,7 +91,7 @@ export function parseEntriesFile(text: string, name: string): EntryInput[] {
   const documents = parseAllDocuments(text, { uniqueKeys: true });
   const problem = documents.flatMap((document) => document.errors)[0];
   if (problem) throw usageError(`${name}: ${problem.message}`);
-  const values = documents.map((document) => valueOf(document, name));
+  const values = documents.map((document) => contentOf(document, name));
   const entries = values.flatMap((value) =>
     isObject(value) && Array.isArray(value["entries"]) ? value["entries"] : value,
   );
@@ -100,7 +100,7 @@ export function parseEntriesFile(text: string, name: string): EntryInput[] {
 }
 
 /** What a document stands for: aliases are resolved here, and only so many of them. */
-function valueOf(document: Document, name: string): unknown {
+function contentOf(document: Document, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (err) {
