@@ -155,7 +155,7 @@ function authoritySettings({ ca }: ServerConfig): AuthoritySettings {
 }
 
 function openIssuer(
-  { config, clock, random, metrics }: CoreDeps,
+  { config, clock, random, log, metrics }: CoreDeps,
   parts: {
     readonly trustDomain: TrustDomain;
     readonly authorities: Authorities;
@@ -176,7 +176,13 @@ function openIssuer(
     witSvids: ca.witSvids,
   });
   const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
-  const pool = opening.use(new SigningPool({ threads, knownBadKeys: NO_KNOWN_BAD_KEYS }));
+  const pool = opening.use(
+    new SigningPool({
+      threads,
+      knownBadKeys: NO_KNOWN_BAD_KEYS,
+      log: log.child({ component: "ca" }),
+    }),
+  );
   return new CertificateAuthority({
     active: authorities.active,
     audit,
