@@ -21,10 +21,19 @@ export function readVerdict(err: unknown): Verdict | undefined {
   if (!(err instanceof StatusError) || err.code !== Status.PERMISSION_DENIED) return undefined;
   for (const detail of err.details) {
     if (detail.typeUrl !== DETAILS_TYPE) continue;
-    const verdict = verdictOf(fromBinary(PermissionDeniedDetailsSchema, detail.value).reason);
+    const verdict = readReason(detail.value);
     if (verdict !== undefined) return verdict;
   }
   return undefined;
+}
+
+// A detail that makes no sense tells nothing; the call has failed all the same.
+function readReason(value: Uint8Array): Verdict | undefined {
+  try {
+    return verdictOf(fromBinary(PermissionDeniedDetailsSchema, value).reason);
+  } catch {
+    return undefined;
+  }
 }
 
 function verdictOf(reason: Reason): Verdict | undefined {
