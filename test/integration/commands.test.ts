@@ -22,7 +22,6 @@ describe("assay", () => {
   after(() => machine[Symbol.asyncDispose]());
 
   async function assay(args: readonly string[], input = ""): Promise<Outcome> {
-    const { layout } = machine.local;
     let out = "";
     let err = "";
     const code = await runAssay(args, {
@@ -33,7 +32,7 @@ describe("assay", () => {
         err += text;
       },
       readInput: async () => input,
-      env: { SPIFFE_ENDPOINT_SOCKET: `unix://${layout.workloadSocket}` },
+      env: {},
       signal: machine.signal,
     });
     return { code, out, err };
@@ -47,6 +46,7 @@ describe("assay", () => {
     return outcome.out === "" ? undefined : JSON.parse(outcome.out);
   }
 
+  const endpoint = () => ["--endpoint", `unix://${machine.local.layout.workloadSocket}`];
   const uid = `unix:uid:${process.getuid?.()}`;
   const create = (id: string, selector: string, ...more: readonly string[]) =>
     server(
@@ -60,7 +60,7 @@ describe("assay", () => {
     const created = await create("spiffe://example.test/web", uid, "--owner", "web", "--wait");
     assert.equal(created.status, "ok");
     assert.equal(created.owner, "web");
-    const fetched = await assay(["x509", "fetch", "--output", "json"]);
+    const fetched = await assay(["x509", "fetch", ...endpoint(), "--output", "json"]);
     assert.equal(fetched.code, ExitCode.ok, fetched.err);
     const [svid] = JSON.parse(fetched.out);
     assert.equal(svid.spiffe_id, "spiffe://example.test/web");
@@ -77,11 +77,22 @@ describe("assay", () => {
   });
 
   it("fetches and validates a JWT-SVID", async () => {
-    const fetched = await assay(["jwt", "fetch", "--audience", "orders", "--output", "json"]);
+    const fetched = await assay([
+      "jwt",
+      "fetch",
+      ...endpoint(),
+      "--audience",
+      "orders",
+      "--output",
+      "json",
+    ]);
     const [{ token }] = JSON.parse(fetched.out);
-    const valid = await assay(["jwt", "validate", "--audience", "orders", "-o", "json"], token);
+    const valid = await assay(
+      ["jwt", "validate", ...endpoint(), "--audience", "orders", "-o", "json"],
+      token,
+    );
     assert.equal(JSON.parse(valid.out).spiffe_id, "spiffe://example.test/web");
-    const invalid = await assay(["jwt", "validate", "--audience", "billing"], token);
+    const invalid = await assay(["jwt", "validate", ...endpoint(), "--audience", "billing"], token);
     assert.equal(invalid.code, ExitCode.usage);
     assert.match(invalid.err, /reason: jwt_audience/);
   });
