@@ -39,14 +39,23 @@ function report(what: string, count: number, startMs: number): void {
   );
 }
 
-let start = performance.now();
-for (let made = 0; made < total; made += BATCH) {
-  const entries = Array.from({ length: BATCH }, (_, index) => podEntry(made + index));
-  await store.write("createEntries", { entries, now: 1_800_000_000, actor: "bench" });
+/** Creates a share of the entries, one call after the other. */
+async function create(share: number): Promise<void> {
+  for (let made = 0; made < share; made += BATCH) {
+    const entries = Array.from({ length: BATCH }, () => podEntry(nextPod++));
+    await store.write("createEntries", { entries, now: 1_800_000_000, actor: "bench" });
+  }
 }
-report(`entries created, ${BATCH} a call`, total, start);
 
-start = performance.now();
+let nextPod = 0;
+for (const callers of [1, 4]) {
+  const start = performance.now();
+  const from = nextPod;
+  await Promise.all(Array.from({ length: callers }, () => create(total / 2 / callers)));
+  report(`entries created, ${BATCH} a call, ${callers} at a time`, nextPod - from, start);
+}
+
+let start = performance.now();
 const page = await store.read("listEntries", {
   filter: { byParentId: podEntry(1).parentId },
   page: { pageSize: 500 },

@@ -5,23 +5,34 @@ import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import type { WriteOperation } from "../context.ts";
-import { canonicalEntry, entryFromRow, identityKey, identityOf } from "./entry-rows.ts";
-import { entriesByIdentity, entryRowsById, insertEntries } from "./entry-table.ts";
+import { canonicalEntry, entryFromRow, identityKey } from "./entry-rows.ts";
+import {
+  draftEntry,
+  type EntryDraft,
+  entriesByIdentity,
+  entryRowsById,
+  insertEntries,
+} from "./entry-table.ts";
 import { knownBundles, unknownBundle } from "./federated-bundles.ts";
 
 /** Creates what can be created and says of the rest why not. Later items see earlier ones of the same batch. */
 export const createEntries: WriteOperation<"createEntries"> = async (context, input) => {
-  const wanted = input.entries.map((entry) => newRecord(entry, input.now, input.actor));
-  const identities = wanted.map(identityOf);
-  const twins = await entriesByIdentity(context.db, identities);
-  const sameId = await existingById(context.db, wanted);
-  const bundles = await knownBundles(
-    context.db,
-    wanted.flatMap((entry) => entry.federatesWith),
+  const { now, actor } = input;
+  const wanted = input.entries.map((entry) => draftEntry(newRecord(entry, now, actor)));
+  const { db } = context;
+  const twins = await entriesByIdentity(
+    db,
+    wanted.map(({ row }) => row),
   );
-  const accepted: EntryRecord[] = [];
-  const results = wanted.map((entry, index): ItemResult<EntryRecord> => {
-    const identity = identityKey(identities[index] ?? identityOf(entry));
+  const sameId = await existingById(db, input.entries);
+  const bundles = await knownBundles(
+    db,
+    input.entries.flatMap((entry) => entry.federatesWith),
+  );
+  const accepted: EntryDraft[] = [];
+  const results = wanted.map((draft): ItemResult<EntryRecord> => {
+    const { entry, row } = draft;
+    const identity = identityKey(row);
     const twin = twins.get(identity);
     if (twin !== undefined) return similarEntry(twin);
     const namesake = sameId.get(entry.id);
@@ -30,7 +41,7 @@ export const createEntries: WriteOperation<"createEntries"> = async (context, in
     if (missing !== undefined) return unknownBundle(missing);
     twins.set(identity, entry);
     sameId.set(entry.id, entry);
-    accepted.push(entry);
+    accepted.push(draft);
     return { ok: true, item: entry };
   });
   await insertEntries(context, accepted);
@@ -63,7 +74,7 @@ export function newRecord(entry: NewEntry, now: number, actor: string): EntryRec
 
 async function existingById(
   db: Kysely<Schema>,
-  entries: readonly EntryRecord[],
+  entries: readonly NewEntry[],
 ): Promise<Map<string, EntryRecord>> {
   const rows = await entryRowsById(
     db,

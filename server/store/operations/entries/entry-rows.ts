@@ -61,11 +61,10 @@ export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
 /** When the entry was last of use. */
 export type EntryUseColumns = Pick<EntryRow, "last_issued_at" | "last_delivered_at">;
 
-/** Makes the row of a canonical entry. */
-export function entryToRow(key: number, entry: EntryRecord, use: EntryUseColumns): EntryRow {
+/** Makes the row of a canonical entry, but for its key. */
+export function entryToColumns(entry: EntryRecord, use: EntryUseColumns): Omit<EntryRow, "key"> {
   const { owner, ...side } = entry.side;
   return {
-    key,
     id: entry.id,
     ...identityOf(entry),
     selector_count: entry.selectors.length,

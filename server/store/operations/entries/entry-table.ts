@@ -1,5 +1,5 @@
 import { type Kysely, sql } from "kysely";
-import { compareSelectors } from "../../../../proto/selector.ts";
+import type { Selector } from "../../../../proto/selector.ts";
 import type { ChangeAction } from "../../commit.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
@@ -11,7 +11,7 @@ import {
   type EntryRow,
   type EntryUseColumns,
   entryFromRow,
-  entryToRow,
+  entryToColumns,
   identityKey,
 } from "./entry-rows.ts";
 
@@ -54,22 +54,33 @@ export async function entriesByIdentity(
   return found;
 }
 
+/** An entry that is to be written, and its row but for the key. */
+export interface EntryDraft {
+  readonly entry: EntryRecord;
+  readonly row: Omit<EntryRow, "key">;
+}
+
+/** Makes the row of a new entry, once for the checks and for writing it. */
+export function draftEntry(entry: EntryRecord): EntryDraft {
+  return { entry, row: entryToColumns(entry, NEVER_USED) };
+}
+
 /** Writes new entries with everything that finds them, and notes them as created. */
 export async function insertEntries(
   { db, allocateKeys, record }: WriteContext,
-  entries: readonly EntryRecord[],
+  drafts: readonly EntryDraft[],
 ): Promise<void> {
-  const firstKey = allocateKeys(entries.length);
-  const keyed = entries.map((entry, index) => ({ key: firstKey + index, entry }));
+  const firstKey = allocateKeys(drafts.length);
+  const keyed = drafts.map(({ entry, row }, index) => ({ entry, row, key: firstKey + index }));
   for (const chunk of inChunks(keyed)) {
     await db
       .insertInto("entries")
-      .values(chunk.map(({ key, entry }) => entryToRow(key, entry, NEVER_USED)))
+      .values(chunk.map(({ key, row }) => ({ key, ...row })))
       .execute();
   }
   await insertEntrySelectors(db, keyed);
   await insertEntryFederations(db, keyed);
-  for (const entry of entries) {
+  for (const { entry } of drafts) {
     record({ kind: "entry", id: entry.id, action: "create", after: entry });
   }
 }
@@ -81,7 +92,7 @@ export async function replaceEntry(
   after: EntryRecord,
 ): Promise<void> {
   const before = entryFromRow(current);
-  const row = entryToRow(current.key, after, current);
+  const row = entryToColumns(after, current);
   await db.updateTable("entries").set(row).where("key", "=", current.key).execute();
   if (row.selectors !== current.selectors) {
     await deleteEntrySelectors(db, current.key, before);
@@ -125,10 +136,15 @@ async function insertEntrySelectors(
     entry.selectors.map(({ type, value }) => ({ type, value, entry_key: key })),
   );
   // In the order of the table: rows that lie together are written together.
-  rows.sort(compareSelectors);
+  rows.sort(comparePostings);
   for (const chunk of inChunks(rows)) {
     await db.insertInto("entry_selectors").values(chunk).execute();
   }
+}
+
+function comparePostings(a: Selector, b: Selector): number {
+  if (a.type !== b.type) return a.type < b.type ? -1 : 1;
+  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
 }
 
 async function deleteEntrySelectors(
