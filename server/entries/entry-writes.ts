@@ -5,7 +5,7 @@
 import { notFound, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
-import { randomUuid } from "../../runtime/uuid.ts";
+import { timeOrderedUuid } from "../../runtime/uuid.ts";
 import type { Grants } from "../config/roles.ts";
 import type { EntryUpdate } from "../store/contract/entries.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
@@ -76,7 +76,7 @@ export class EntryWrites {
     return this.#inBatch(
       items,
       (draft) => {
-        const input = newEntryOf(draft, draft.id ?? randomUuid(random));
+        const input = newEntryOf(draft, draft.id ?? timeOrderedUuid(clock.now(), random));
         return { input, warnings: this.#check(grants, input) };
       },
       (entries) => store.write("createEntries", { entries, now, actor }, options),

@@ -23,6 +23,8 @@ export interface CreateEntries {
 
 export interface EntryUpdate {
   readonly id: string;
+  /** The revision number that the caller has seen: when the entry has another by now, it is left alone. */
+  readonly expectedRevision?: number;
   /** The fields to set; what is absent stays as it is. Of `side`, only what is present is set. */
   readonly set: Partial<Omit<EntryFields, "side">> & {
     readonly side?: Partial<EntryFields["side"]>;
@@ -33,6 +35,12 @@ export interface UpdateEntries {
   readonly updates: readonly EntryUpdate[];
   /** Recorded as updatedBy. */
   readonly actor: string;
+}
+
+export interface DeleteEntries {
+  readonly ids: readonly string[];
+  /** By ID, the revision number that the caller has seen; an entry that is not named here is deleted as it is. */
+  readonly expectedRevisions?: ReadonlyMap<string, number>;
 }
 
 export interface ListEntriesFilter {
@@ -77,10 +85,13 @@ export interface EntryWrites {
    * SPIFFE ID and selectors are the same, INVALID_ARGUMENT when a federated bundle is not known.
    */
   createEntries: Operation<CreateEntries, readonly ItemResult<EntryRecord>[]>;
-  /** NOT_FOUND, ALREADY_EXISTS with the other entry when it would become its duplicate, INVALID_ARGUMENT as above. */
+  /**
+   * NOT_FOUND, ABORTED when it has changed since the caller saw it, ALREADY_EXISTS with the other entry when it would become its
+   * duplicate, INVALID_ARGUMENT as above.
+   */
   updateEntries: Operation<UpdateEntries, readonly ItemResult<EntryRecord>[]>;
-  /** Answers with the entry as it was, or NOT_FOUND. */
-  deleteEntries: Operation<{ readonly ids: readonly string[] }, readonly ItemResult<EntryRecord>[]>;
+  /** Answers with the entry as it was, or NOT_FOUND, or ABORTED when it has changed since the caller saw it. */
+  deleteEntries: Operation<DeleteEntries, readonly ItemResult<EntryRecord>[]>;
   /** Deletes entries whose expiry is at or before `now`, at most `limit` of them; answers how many. */
   deleteExpiredEntries: Operation<{ readonly now: number; readonly limit: number }, number>;
   /** Raises lastIssued and lastDelivered; takes no revision and ignores entries that are gone. */

@@ -1,20 +1,29 @@
 import type { ItemResult } from "../../contract/operation.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { WriteOperation } from "../context.ts";
-import { entryFromRow } from "./entry-rows.ts";
+import { type EntryRow, entryFromRow } from "./entry-rows.ts";
 import { entryRowsById, removeEntries } from "./entry-table.ts";
-import { entryNotFound } from "./update-entries.ts";
+import { entryChanged, entryNotFound } from "./update-entries.ts";
 
-/** Deletes what exists. An ID that is named twice is not found the second time. */
-export const deleteEntries: WriteOperation<"deleteEntries"> = async (context, input) => {
-  const rows = await entryRowsById(context.db, input.ids);
-  await removeEntries(context, [...rows.values()], "delete");
-  return input.ids.map((id): ItemResult<EntryRecord> => {
+/** Deletes what exists and is what the caller has seen. An ID that is named twice is not found the second time. */
+export const deleteEntries: WriteOperation<"deleteEntries"> = async (
+  context,
+  { ids, expectedRevisions },
+) => {
+  const rows = await entryRowsById(context.db, ids);
+  const doomed: EntryRow[] = [];
+  const results = ids.map((id): ItemResult<EntryRecord> => {
     const row = rows.get(id);
     if (row === undefined) return entryNotFound();
     rows.delete(id);
-    return { ok: true, item: entryFromRow(row) };
+    const entry = entryFromRow(row);
+    const expected = expectedRevisions?.get(id) ?? entry.revisionNumber;
+    if (expected !== entry.revisionNumber) return entryChanged(entry);
+    doomed.push(row);
+    return { ok: true, item: entry };
   });
+  await removeEntries(context, doomed, "delete");
+  return results;
 };
 
 /** Ends entries whose time is up, the oldest first. */

@@ -190,6 +190,20 @@ describe("updateEntries", () => {
     assert.equal((await store.read("getEntry", { id: "two" }))?.entry.revisionNumber, 0);
   });
 
+  it("leaves an entry alone that is not what the caller has seen", async () => {
+    using store = await MemoryStore.open();
+    await create(store, newEntry("a"));
+    await update(store, "a", { hint: "theirs" });
+    const updates = [{ id: "a", expectedRevision: 0, set: { hint: "ours" } }];
+    const { output } = await store.write("updateEntries", { updates, actor: "uid:7" });
+    const changed = { code: Status.ABORTED, message: "entry changed meanwhile", item: "a" };
+    assert.deepEqual(output.map(brief), [changed]);
+    const expectedRevisions = new Map([["a", 0]]);
+    const deletion = await store.write("deleteEntries", { ids: ["a"], expectedRevisions });
+    assert.deepEqual(deletion.output.map(brief), [changed]);
+    assert.equal((await store.read("getEntry", { id: "a" }))?.entry.hint, "theirs");
+  });
+
   it("does not find what does not exist", async () => {
     using store = await MemoryStore.open();
     assert.deepEqual(brief(await update(store, "none", {})), {

@@ -19,7 +19,7 @@ export const updateEntries: WriteOperation<"updateEntries"> = async (context, in
 
 async function updateEntry(
   context: WriteContext,
-  { id, set }: EntryUpdate,
+  { id, set, expectedRevision }: EntryUpdate,
   actor: string,
 ): Promise<ItemResult<EntryRecord>> {
   const { db } = context;
@@ -30,6 +30,9 @@ async function updateEntry(
     .executeTakeFirst();
   if (current === undefined) return entryNotFound();
   const before = entryFromRow(current);
+  if (expectedRevision !== undefined && expectedRevision !== before.revisionNumber) {
+    return entryChanged(before);
+  }
   const after = canonicalEntry({
     ...before,
     ...set,
@@ -55,4 +58,9 @@ async function updateEntry(
 /** The refusal to touch an entry that does not exist. */
 export function entryNotFound(): ItemRefused<EntryRecord> {
   return { ok: false, code: Status.NOT_FOUND, message: "entry not found" };
+}
+
+/** The refusal to touch an entry that is not what its caller has seen, and may have judged by. */
+export function entryChanged(item: EntryRecord): ItemRefused<EntryRecord> {
+  return { ok: false, code: Status.ABORTED, message: "entry changed meanwhile", item };
 }
