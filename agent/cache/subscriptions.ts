@@ -31,9 +31,16 @@ interface Group {
   readonly feed: Feed<WorkloadView>;
   readonly handles: Set<Handle>;
   /** What the selectors grant, with the instance that this caller is under the entry's scope. */
-  readonly granted: Map<string, { entry: CachedEntry; instance: string }>;
+  readonly granted: Map<string, Grant>;
   /** The oldest revision of which something may not have reached every handle. */
   owedSince: bigint | undefined;
+}
+
+interface Grant {
+  readonly entry: CachedEntry;
+  readonly instance: string;
+  /** Whether the group counts as a user of the instance's SVID; not while the cache has no room for it. */
+  readonly counted: boolean;
 }
 
 interface Handle {
@@ -188,11 +195,14 @@ export class Subscriptions {
   #grant(group: Group, entry: CachedEntry): void {
     const instance = instanceKey(entry.instanceScope, group.caller.instance);
     const held = group.granted.get(entry.id);
-    group.granted.set(entry.id, { entry, instance });
     addTo(this.#byEntry, entry.id, group);
-    if (held?.instance === instance || group.kind !== "x509") return;
-    if (held !== undefined) this.#deps.svids.release(entry.id, held.instance);
-    this.#deps.svids.use(entry, instance, group.caller.executable);
+    let counted = held?.counted ?? false;
+    if (group.kind === "x509" && !(counted && held?.instance === instance)) {
+      const { svids } = this.#deps;
+      if (held?.counted) svids.release(entry.id, held.instance);
+      counted = svids.use(entry, instance, group.caller.executable);
+    }
+    group.granted.set(entry.id, { entry, instance, counted });
   }
 
   #withdraw(group: Group, entryId: string): void {
@@ -200,7 +210,7 @@ export class Subscriptions {
     if (held === undefined) return;
     group.granted.delete(entryId);
     removeFrom(this.#byEntry, entryId, group);
-    if (group.kind === "x509") this.#deps.svids.release(entryId, held.instance);
+    if (held.counted) this.#deps.svids.release(entryId, held.instance);
   }
 
   #groupsWithAnchorOf(entry: CachedEntry): ReadonlySet<Group> {

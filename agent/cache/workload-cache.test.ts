@@ -21,16 +21,21 @@ const caller = (...values: readonly string[]): WorkloadCaller => ({
   instance: { uid: 1, process: "1@1" },
 });
 
+const callerInProcess = (process: string, value: string): WorkloadCaller => ({
+  ...caller(value),
+  instance: { uid: 1, process },
+});
+
 const nothing = { entries: [], removedEntryIds: [], bundles: [], removedBundles: [] };
 
-function setUp() {
+function setUp(maxX509Svids = 100) {
   const clock = new FakeClock();
   const deliveries: Delivery[] = [];
   const cache = new WorkloadCache({
     trustDomain: "td.test",
     clock,
     random: new FakeRandom(),
-    maxX509Svids: 100,
+    maxX509Svids,
     maxJwtSvids: 100,
     issueJwtSvid: async ({ entryId }) => ({
       token: `token of ${entryId}`,
@@ -245,6 +250,35 @@ describe("WorkloadCache", () => {
         ["x509", "a", "uid:1", 1],
       ],
     );
+  });
+
+  it("takes a stream that found no room for its SVID from no other stream when it closes", async () => {
+    const { clock, cache, apply, serveAll } = setUp(1);
+    apply({
+      entries: [
+        cachedEntry("a", ["uid:1"], { prefetch: false }),
+        cachedEntry("b", ["uid:2"], { prefetch: false }),
+      ],
+    });
+    const full = cache.openX509(callerInProcess("1@1", "uid:2"));
+    const without = cache.openX509(callerInProcess("2@1", "uid:1"));
+    full[Symbol.dispose]();
+    using served = cache.openX509(callerInProcess("3@1", "uid:1"));
+    serveAll();
+    without[Symbol.dispose]();
+    await clock.advance(20 * 60_000);
+    assert.equal(cache.svids.takeDue(10).length, 1);
+    void served;
+  });
+
+  it("takes in an entry that another history of the store gave the same revision", async () => {
+    const { cache, apply, serveAll } = setUp();
+    apply({ entries: [cachedEntry("a", ["uid:1"])] });
+    serveAll();
+    using one = cache.openX509(caller("uid:1"));
+    apply({ entries: [cachedEntry("a", ["uid:2"])] });
+    await settled();
+    assert.deepEqual(pathsOf(one.feed.value), []);
   });
 
   it("forgets callers whose streams have closed", async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Selector } from "../../proto/selector.ts";
 import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
@@ -233,7 +234,8 @@ export class WorkloadCache implements WorkloadViews {
 
   #putEntry(entry: CachedEntry, revision: bigint): void {
     const known = this.#entries.get(entry.id);
-    if (known !== undefined && isSameEntry(known, entry)) return;
+    // All of it is compared, because a store that went back in its history gives a revision out twice.
+    if (known !== undefined && isDeepStrictEqual(known, entry)) return;
     this.#entries.put(entry);
     this.jwtSvids.removeEntry(entry.id);
     this.svids.putEntry(entry);
@@ -250,14 +252,4 @@ export class WorkloadCache implements WorkloadViews {
 
 function isAllowed(entry: CachedEntry, audience: string): boolean {
   return entry.allowedAudiences.length === 0 || entry.allowedAudiences.includes(audience);
-}
-
-// The revision says that the public part is the same; what only we know of an entry does not always raise it.
-function isSameEntry(a: CachedEntry, b: CachedEntry): boolean {
-  return (
-    a.revision === b.revision &&
-    a.createdAt === b.createdAt &&
-    a.instanceScope === b.instanceScope &&
-    a.allowedAudiences.join("\n") === b.allowedAudiences.join("\n")
-  );
 }

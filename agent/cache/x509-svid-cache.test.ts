@@ -104,6 +104,47 @@ describe("X509SvidCache", () => {
     );
   });
 
+  it("does not renew without end on a machine whose clock is ahead of the server's", async () => {
+    const { clock, cache } = setUp();
+    const entry = cachedEntry("a", ["uid:1"], { prefetch: false });
+    cache.putEntry(entry);
+    cache.use(entry, "pod:1", undefined);
+    for (const aheadMinutes of [25, 40, 55]) {
+      const serverNow = new Date(clock.now().getTime() - aheadMinutes * MINUTE);
+      cache.complete(only(cache.takeDue(1)), recordFor({ entry, instance: "pod:1" }, serverNow));
+      const leftMs = (60 - aheadMinutes) * MINUTE;
+      await clock.advance(Math.min(20 * MINUTE, leftMs / 2) - 1);
+      assert.deepEqual(cache.takeDue(1), []);
+      await clock.advance(1);
+    }
+    assert.equal(cache.takeDue(1).length, 1);
+  });
+
+  it("renews in time on a machine whose clock is behind the server's", async () => {
+    const { clock, cache } = setUp();
+    const entry = cachedEntry("a", ["uid:1"], { prefetch: false });
+    cache.putEntry(entry);
+    cache.use(entry, "pod:1", undefined);
+    const serverNow = new Date(clock.now().getTime() + 50 * MINUTE);
+    cache.complete(only(cache.takeDue(1)), recordFor({ entry, instance: "pod:1" }, serverNow));
+    await clock.advance(20 * MINUTE);
+    assert.equal(cache.takeDue(1).length, 1);
+  });
+
+  it("throws away what was on order when something was revoked, and orders it anew", () => {
+    const { clock, cache } = setUp();
+    const entry = cachedEntry("a", ["uid:1"], { prefetch: false });
+    cache.putEntry(entry);
+    cache.use(entry, "pod:1", undefined);
+    const before = only(cache.takeDue(1));
+    cache.revoke(() => false);
+    const after = only(cache.takeDue(1));
+    cache.complete(before, recordFor(before, clock.now()));
+    assert.equal(cache.current("a", "pod:1"), undefined);
+    cache.complete(after, recordFor(after, clock.now()));
+    assert.ok(cache.current("a", "pod:1"));
+  });
+
   it("renews at the instant that was drawn, and not when the wall clock jumps", async () => {
     const { clock, cache, serveAll } = setUp();
     const entry = cachedEntry("a", ["uid:1"], { prefetch: false });

@@ -10,6 +10,8 @@ const MAX_RETRY_MS = 60_000;
 const FIRST_RETRY_MS = 500;
 /** What a tainted authority signed is replaced within this time, not in one burst. */
 const TAINT_SPREAD_MS = 5_000;
+/** What has just arrived is not renewed before this, however wrong the machine's clock is. */
+const MIN_RENEW_MS = 5_000;
 
 /** A wish for one X509-SVID, taken by `takeDue` and given back by `complete` or `fail`. */
 export interface X509SvidOrder {
@@ -174,7 +176,7 @@ export class X509SvidCache {
     }
     slot.attempts = 0;
     slot.retryAtMs = 0;
-    this.#setRecord(slot, record);
+    this.#takeIn(slot, record);
     if (slot.instance !== undefined) this.#bind(slot, slot.instance, record);
     else this.#giveSpareToWaiting(slot);
     this.#deps.onChange(order.entry.id);
@@ -205,8 +207,13 @@ export class X509SvidCache {
     this.#deps.onDue();
   }
 
-  /** Drops what was revoked; where someone uses it, another is ordered. */
+  /**
+   * Drops what was revoked; where someone uses it, another is ordered. What is on order is thrown away when it comes: it may
+   * have been signed before the server knew of the revocation.
+   */
   revoke(isRevoked: (record: X509SvidRecord) => boolean): void {
+    for (const slot of this.#inFlight.values()) slot.inFlight = false;
+    this.#inFlight.clear();
     for (const slot of this.#all()) {
       if (slot.record === undefined || !isRevoked(slot.record)) continue;
       slot.record = undefined;
@@ -247,7 +254,7 @@ export class X509SvidCache {
         continue;
       const slot = this.#slots.get(entry.id)?.get(instance) ?? this.#addSlot(entry, instance);
       slot.executable = executable;
-      this.#setRecord(slot, record);
+      this.#putBack(slot, record);
     }
   }
 
@@ -262,19 +269,34 @@ export class X509SvidCache {
   #dueAtMs(slot: Slot): number {
     const at = dueAtMs(slot);
     if (at === Number.POSITIVE_INFINITY || slot.record === undefined) return at;
-    return this.#hasMostOfItsLife(slot.record) ? at : Math.min(at, slot.retryAtMs);
+    return this.#hasEnoughLeft(slot, slot.record) ? at : Math.min(at, slot.retryAtMs);
   }
 
   // A machine that slept, or whose clock was put right, finds out here that less is left than the timer says.
-  #hasMostOfItsLife(record: X509SvidRecord): boolean {
-    const lifeMs = record.notAfter.getTime() - record.notBefore.getTime();
-    return record.notAfter.getTime() - this.#deps.clock.now().getTime() > lifeMs / 6;
+  #hasEnoughLeft(slot: Slot, record: X509SvidRecord): boolean {
+    return record.notAfter.getTime() - this.#deps.clock.now().getTime() > slot.lifeMs / 6;
   }
 
-  #setRecord(slot: Slot, record: X509SvidRecord): void {
+  /**
+   * Puts in a record that the server has just signed. The instant of renewal was drawn by the server's clock. Where this
+   * machine's is ahead it may seem to have passed, and a renewal would lead to the next at once, without end; where it is
+   * behind, the SVID would expire for everybody else before it is renewed here.
+   */
+  #takeIn(slot: Slot, record: X509SvidRecord): void {
+    const nowMs = this.#deps.clock.now().getTime();
+    const leftMs = record.notAfter.getTime() - nowMs;
+    const drawnMs = record.renewAt.getTime() - record.notBefore.getTime();
+    const waitMs = Math.max(record.renewAt.getTime() - nowMs, leftMs / 2, MIN_RENEW_MS);
     slot.record = record;
-    slot.renewAtMs =
-      this.#deps.clock.monotonicMs() + record.renewAt.getTime() - this.#deps.clock.now().getTime();
+    slot.renewAtMs = this.#deps.clock.monotonicMs() + Math.min(drawnMs, waitMs);
+    slot.lifeMs = Math.min(leftMs, lifeOf(record));
+  }
+
+  #putBack(slot: Slot, record: X509SvidRecord): void {
+    const { clock } = this.#deps;
+    slot.record = record;
+    slot.renewAtMs = clock.monotonicMs() + record.renewAt.getTime() - clock.now().getTime();
+    slot.lifeMs = lifeOf(record);
   }
 
   #addSlot(entry: CachedEntry, instance: string | undefined): Slot {
@@ -285,6 +307,7 @@ export class X509SvidCache {
       executable: undefined,
       record: undefined,
       renewAtMs: 0,
+      lifeMs: 0,
       retryAtMs: 0,
       attempts: 0,
       inFlight: false,
@@ -318,6 +341,7 @@ export class X509SvidCache {
     if (!this.#isAlive(record)) return;
     slot.record = record;
     slot.renewAtMs = spare.renewAtMs;
+    slot.lifeMs = spare.lifeMs;
     spare.record = undefined;
     this.#bind(slot, slot.instance, record);
     this.#deps.onDue();
@@ -372,6 +396,10 @@ export class X509SvidCache {
     this.#drop(victim);
     return true;
   }
+}
+
+function lifeOf(record: X509SvidRecord): number {
+  return record.notAfter.getTime() - record.notBefore.getTime();
 }
 
 // Whether the slot is there before anyone asks: the spare, or the one SVID of a shared entry.

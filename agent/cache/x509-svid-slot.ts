@@ -16,6 +16,8 @@ export interface Slot {
   record: X509SvidRecord | undefined;
   /** Monotonic time at which the record is to be renewed, so that a jump of the wall clock renews nothing. */
   renewAtMs: number;
+  /** How long the record was good for, by this machine's clock, when it arrived. */
+  lifeMs: number;
   /** Monotonic time before which no new attempt is made. */
   retryAtMs: number;
   attempts: number;
