@@ -55,6 +55,20 @@ describe("JwtSvidCache", () => {
     assert.equal(state.calls, 4);
   });
 
+  for (const fresh of [false, true]) {
+    it(`hands out no ${fresh ? "fresh" : "shared"} token that was asked for under another epoch`, async () => {
+      const { state, cache, answer } = setUp();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      answer.hold = promise;
+      const before = cache.fetch(request(), { fresh, signal });
+      state.epoch = "2";
+      const after = cache.fetch(request(), { fresh, signal });
+      resolve();
+      assert.notEqual((await before).token, "a db #1");
+      assert.notEqual((await after).token, "a db #1");
+    });
+  }
+
   it("falls back on an ageing token while the server is away, until it ends", async () => {
     const { clock, state, cache } = setUp();
     const first = await cache.fetch(request(), cached);

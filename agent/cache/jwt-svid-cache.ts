@@ -72,6 +72,17 @@ export class JwtSvidCache {
     request: JwtSvidRequest,
     o: { readonly fresh: boolean; readonly signal: AbortSignal },
   ): Promise<JwtSvid> {
+    const epoch = this.#deps.epoch();
+    const svid = await this.#fetchUnder(epoch, request, o);
+    // What was revoked while the server was signing may be among what this token was signed under.
+    return epoch === this.#deps.epoch() ? svid : this.fetch(request, o);
+  }
+
+  async #fetchUnder(
+    epoch: string,
+    request: JwtSvidRequest,
+    o: { readonly fresh: boolean; readonly signal: AbortSignal },
+  ): Promise<JwtSvid> {
     if (o.fresh) {
       return this.#deps.issue(request, { timeoutMs: ISSUE_TIMEOUT_MS, signal: o.signal });
     }
@@ -80,7 +91,7 @@ export class JwtSvidCache {
     if (held !== undefined && this.#isYoung(held)) return held;
     try {
       const timeoutMs = held === undefined ? ISSUE_TIMEOUT_MS : RENEW_TIMEOUT_MS;
-      return await untilAborted(this.#shared(key, request, timeoutMs), o.signal);
+      return await untilAborted(this.#shared(key, epoch, request, timeoutMs), o.signal);
     } catch (err) {
       const fallback = this.#usable(key);
       if (fallback === undefined || o.signal.aborted || !isTemporary(err)) throw err;
@@ -119,14 +130,19 @@ export class JwtSvidCache {
 
   // The shared call belongs to no caller: it goes on when the one who began it leaves. What comes back after the entry has
   // changed or gone is not kept.
-  #shared(key: string, request: JwtSvidRequest, timeoutMs: number): Promise<JwtSvid> {
+  #shared(
+    key: string,
+    epoch: string,
+    request: JwtSvidRequest,
+    timeoutMs: number,
+  ): Promise<JwtSvid> {
     const running = this.#fetching.get(key);
-    if (running !== undefined) return running.svid;
-    const epoch = this.#deps.epoch();
+    if (running?.epoch === epoch) return running.svid;
     const { entryId } = request;
     const issuing = this.#deps.issue(request, { timeoutMs, signal: new AbortController().signal });
     const fetch: Fetch = {
       entryId,
+      epoch,
       svid: issuing
         .then((svid) => {
           if (this.#fetching.get(key) === fetch) this.#put(key, { svid, epoch, entryId });
@@ -152,6 +168,7 @@ export class JwtSvidCache {
 
 interface Fetch {
   readonly entryId: string;
+  readonly epoch: string;
   readonly svid: Promise<JwtSvid>;
 }
 
