@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   type AuthorizedEntry,
   type Cursor,
@@ -8,6 +9,7 @@ import {
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
+import { isSameBundle } from "../cache/bundle-cache.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import { readEntry } from "../cache/entry-wire.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
@@ -127,9 +129,9 @@ export class SyncedView {
 
   /** Applies a change that is complete in itself, and moves the agent's place to where it leads. */
   apply(change: ViewChange): AppliedUpdate {
-    this.#applyToCache(change);
+    const hasRemovals = this.#applyToCache(change);
     this.#arrive(change.point);
-    return { point: this.#point, hasRemovals: hasRemovals(change), wanted: [] };
+    return { point: this.#point, hasRemovals, wanted: [] };
   }
 
   // A difference belongs to what it was computed for. The whole set counts also from a server that has gone back, which it says
@@ -158,10 +160,13 @@ export class SyncedView {
     const { cache } = this.#deps;
     const listed = new Set(update.inventory.map(({ id }) => id));
     const sent = new Set(change.entries.map(({ id }) => id));
+    // In another history of the store the same revision may stand for something else.
+    const isSameHistory = this.#point.cursor?.incarnation === change.point.cursor?.incarnation;
     const ids = update.inventory
       .filter(({ id, revisionNumber, createdAt }) => {
         const held = cache.entry(id);
-        const isHeld = held?.revision === revisionNumber && held.createdAt === createdAt;
+        const isHeld =
+          isSameHistory && held?.revision === revisionNumber && held.createdAt === createdAt;
         return !isHeld && !sent.has(id);
       })
       .map(({ id }) => id);
@@ -185,23 +190,29 @@ export class SyncedView {
   }
 
   #applyPart(change: ViewChange): AppliedUpdate {
-    this.#applyToCache(change);
+    const hasRemovals = this.#applyToCache(change);
     if (this.#missing !== undefined && this.#missing.ids.size === 0) {
       const { point } = this.#missing;
       this.#missing = undefined;
       this.#arrive(point);
     }
-    return { point: this.#point, hasRemovals: hasRemovals(change), wanted: [] };
+    return { point: this.#point, hasRemovals, wanted: [] };
   }
 
   #arrive(point: SyncPoint): void {
     this.#point = point;
     this.#isKnown = true;
-    this.#deps.cache.setStatus({ revision: point.cursor?.revision ?? 0n });
+    const { cursor } = point;
+    // What a server with revisions said before does not bind one without.
+    this.#deps.cache.setStatus(
+      cursor === undefined ? { revision: 0n, serverRevision: 0n } : { revision: cursor.revision },
+    );
   }
 
-  #applyToCache(change: ViewChange): void {
+  /** Returns whether something was taken away. */
+  #applyToCache(change: ViewChange): boolean {
     const { cache, trust } = this.#deps;
+    const hasRemovals = takesAway(change, cache);
     const own = change.bundles.find(({ trustDomain }) => trustDomain === trust.trustDomain.name);
     if (own !== undefined) {
       trust.update(own);
@@ -210,6 +221,7 @@ export class SyncedView {
     cache.setIssuanceEpoch(issuanceEpoch(change.point));
     if (change.revocations.length > 0) this.#revoke(change.revocations);
     cache.apply({ ...change, revision: change.point.cursor?.revision ?? 0n });
+    return hasRemovals;
   }
 
   #revoke(revocations: readonly Revocation[]): void {
@@ -269,11 +281,21 @@ function pickBundles(update: Update): Pick<ViewChange, "bundles" | "removedBundl
   return { bundles: update.bundles, removedBundles: update.removedBundles };
 }
 
-function hasRemovals(change: ViewChange): boolean {
+// What replaces something may take away as much as a removal does: an entry may ask for more than before, a bundle may have lost
+// an authority.
+function takesAway(change: ViewChange, cache: WorkloadCache): boolean {
   return (
     change.removedEntryIds.length > 0 ||
     change.removedBundles.length > 0 ||
-    change.revocations.length > 0
+    change.revocations.length > 0 ||
+    change.entries.some((entry) => {
+      const held = cache.entry(entry.id);
+      return held !== undefined && !isDeepStrictEqual(held, entry);
+    }) ||
+    change.bundles.some((bundle) => {
+      const held = cache.bundles.get(bundle.trustDomain);
+      return held !== undefined && !isSameBundle(held.wire, bundle);
+    })
   );
 }
 
