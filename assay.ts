@@ -91,7 +91,26 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
 
 /** Runs one command line. Returns the exit code; never throws. */
 export async function runAssay(args: readonly string[], io: CliIo): Promise<ExitCode> {
-  const program = new Command("assay")
+  const program = emptyProgram(io);
+  try {
+    await addGroups(program, io, args[0]);
+    await program.parseAsync(args, { from: "user" });
+    return ExitCode.ok;
+  } catch (err) {
+    if (err instanceof CommanderError) return err.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    return reportFailure(io, err);
+  }
+}
+
+/** The program with every command of every group, for whoever describes it. */
+export async function wholeProgram(io: CliIo): Promise<Command> {
+  const program = emptyProgram(io);
+  await addGroups(program, io, "completion");
+  return program;
+}
+
+function emptyProgram(io: CliIo): Command {
+  return new Command("assay")
     .description("SPIFFE workload identity for Kubernetes and Linux.")
     .version(VERSION)
     .exitOverride()
@@ -103,14 +122,6 @@ export async function runAssay(args: readonly string[], io: CliIo): Promise<Exit
       "after",
       "\nExit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused, 5 unavailable, 6 conflict, 7 partly done.",
     );
-  try {
-    await addGroups(program, io, args[0]);
-    await program.parseAsync(args, { from: "user" });
-    return ExitCode.ok;
-  } catch (err) {
-    if (err instanceof CommanderError) return err.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    return reportFailure(io, err);
-  }
 }
 
 /** Loads the group that is asked for; of the others only the description is needed. */
@@ -128,4 +139,7 @@ async function addGroups(program: Command, io: CliIo, asked: string | undefined)
   addCompletionCommand(program, io);
 }
 
-if (import.meta.main) process.exitCode = await runAssay(process.argv.slice(2), processIo());
+// Under the pinned Node the launcher imports this file instead of starting another process.
+if (import.meta.main || process.argv[1] === import.meta.filename) {
+  process.exitCode = await runAssay(process.argv.slice(2), processIo());
+}

@@ -5,6 +5,7 @@ import { copyFile, link, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { suite, test } from "node:test";
+import { VERSION } from "../runtime/version.ts";
 import { root } from "./support/sources.ts";
 import { TempDir } from "./support/temp-dir.ts";
 
@@ -35,6 +36,12 @@ suite("launcher", () => {
     const [execPath, given]: [string, string[]] = JSON.parse(stdout);
     assert.notEqual(execPath, node);
     assert.deepEqual(given, ["one", "two words"]);
+  });
+
+  test("the command runs in place where the pinned Node is what runs already", () => {
+    const args = [join(root, "bin", "assay.mjs"), "--version"];
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.deepEqual([status, stdout], [0, `${VERSION}\n`]);
   });
 
   test("signals reach the script, and nothing is left behind", async () => {
