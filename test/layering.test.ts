@@ -63,7 +63,7 @@ const homes = {
   "@peculiar/x509": ["server/ca/", "deploy/local/"],
   "reflect-metadata": ["server/ca/", "deploy/local/"],
   jose: ["spiffe/jwt/"],
-  commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts"],
+  commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts", "deploy/docs/"],
   zod: ["runtime/config/", "server/config/", "agent/config/", "server/node-attestation/"],
   "prom-client": ["runtime/metrics"],
   yaml: ["runtime/config/", "runtime/cli/", "deploy/local/", "server/cli/", "agent/cli/"],
