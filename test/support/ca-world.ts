@@ -1,39 +1,30 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { Metrics } from "../../runtime/metrics.ts";
-import { LocalBundle } from "../../server/bundle/local-bundle.ts";
-import { Authorities, type AuthoritySettings } from "../../server/ca/authorities.ts";
-import { AuthorityRotator } from "../../server/ca/authority-rotator.ts";
-import { CertificateAuthority } from "../../server/ca/certificate-authority.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import type { LocalBundle } from "../../server/bundle/local-bundle.ts";
+import type { Authorities } from "../../server/ca/authorities.ts";
+import type { AuthorityRotator } from "../../server/ca/authority-rotator.ts";
+import type { CertificateAuthority } from "../../server/ca/certificate-authority.ts";
 import type { IssuanceCall, X509SvidOrder } from "../../server/ca/issuance.ts";
-import type { IssuanceFacts } from "../../server/ca/issuer-deps.ts";
-import { caMetrics } from "../../server/ca/metrics.ts";
-import { SigningPool } from "../../server/ca/signing-pool.ts";
+import type { SigningPool } from "../../server/ca/signing-pool.ts";
 import type { KeyManager } from "../../server/keymanager/key-manager.ts";
 import { MemoryKeyManager } from "../../server/keymanager/memory-key-manager.ts";
-import { issuancePolicy } from "../../server/policy/issuance-policy.ts";
-import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import { SpiffeId, type TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
 import { FakeAuditLog } from "../fakes/fake-audit-log.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import { FakeRandom } from "../fakes/fake-random.ts";
 import { MemoryStore } from "../fakes/memory-store.ts";
 import { RecordingLog } from "../fakes/recording-log.ts";
+import { type CaParts, type CaPartsOptions, openCaParts } from "./ca-parts.ts";
 
 /** What a test may want to be different. */
-export interface CaWorldOptions {
+export interface CaWorldOptions extends CaPartsOptions {
   readonly clock?: FakeClock;
   readonly store?: MemoryStore;
   readonly keys?: KeyManager;
   readonly audit?: FakeAuditLog;
-  readonly settings?: Partial<AuthoritySettings>;
-  readonly facts?: Partial<IssuanceFacts>;
-  readonly threads?: number;
-  readonly witSvids?: boolean;
-  readonly tokenIssuer?: string;
   readonly seed?: string;
 }
-
-const DAY_SECONDS = 86_400;
 
 /** A certificate authority with everything it stands on, all of it in memory: authorities made, ready to sign. */
 export class CaWorld implements AsyncDisposable {
@@ -42,123 +33,86 @@ export class CaWorld implements AsyncDisposable {
   readonly keys: KeyManager;
   readonly audit: FakeAuditLog;
   readonly recording: RecordingLog;
-  readonly metrics: Metrics = new Metrics();
-  readonly trustDomain: TrustDomain = TrustDomain.parse("a.test");
+  readonly metrics: Metrics;
+  readonly trustDomain: TrustDomain;
   readonly bundle: LocalBundle;
   readonly authorities: Authorities;
   readonly rotator: AuthorityRotator;
   readonly pool: SigningPool;
   readonly ca: CertificateAuthority;
-
-  static async open(options: CaWorldOptions = {}): Promise<CaWorld> {
-    const { clock = new FakeClock() } = options;
-    const store = options.store ?? (await MemoryStore.open(clock));
-    const { keys = new MemoryKeyManager(), audit = new FakeAuditLog() } = options;
-    const trustDomain = TrustDomain.parse("a.test");
-    const bundle = await LocalBundle.open({ store, trustDomain, refreshHintSeconds: 300 });
-    const recording = new RecordingLog();
-    const random = new FakeRandom(options.seed ?? "ca");
-    const settings: AuthoritySettings = {
-      ttlSeconds: 7 * DAY_SECONDS,
-      keyTypes: { x509: "ec-p256", jwt: "ec-p256", ...(options.witSvids && { wit: "ec-p256" }) },
-      ...options.settings,
-    };
-    const deps = { store, bundle, keys, audit, clock, random, log: recording.log };
-    const serverId = "server-1";
-    const authorities = await Authorities.open({ ...deps, trustDomain, settings, serverId });
-    const world = new CaWorld({ ...deps, authorities, recording }, options);
-    await world.rotator.rotate();
-    return world;
-  }
+  readonly #parts: CaParts;
 
   private constructor(
-    parts: {
-      readonly clock: FakeClock;
-      readonly store: MemoryStore;
-      readonly keys: KeyManager;
-      readonly audit: FakeAuditLog;
-      readonly bundle: LocalBundle;
-      readonly authorities: Authorities;
-      readonly random: FakeRandom;
-      readonly recording: RecordingLog;
-    },
-    options: CaWorldOptions,
+    parts: CaParts,
+    fakes: Pick<CaWorld, "clock" | "store" | "keys" | "audit" | "recording">,
   ) {
-    this.clock = parts.clock;
-    this.store = parts.store;
-    this.keys = parts.keys;
-    this.audit = parts.audit;
+    this.#parts = parts;
+    this.clock = fakes.clock;
+    this.store = fakes.store;
+    this.keys = fakes.keys;
+    this.audit = fakes.audit;
+    this.recording = fakes.recording;
+    this.metrics = parts.metrics;
+    this.trustDomain = parts.trustDomain;
     this.bundle = parts.bundle;
     this.authorities = parts.authorities;
-    this.recording = parts.recording;
-    const { authorities, clock, audit, random } = parts;
-    this.rotator = new AuthorityRotator({ authorities, clock, log: parts.recording.log });
-    this.pool = new SigningPool({
-      threads: options.threads ?? 0,
-      knownBadKeys: new Set(),
-      log: parts.recording.log,
-    });
-    const policy = issuancePolicy({
-      trustDomain: this.trustDomain,
-      x509SvidTtlSeconds: 3600,
-      jwtSvidTtlSeconds: 300,
-      agentTtlSeconds: DAY_SECONDS,
-      authorityTtlSeconds: 7 * DAY_SECONDS,
-      witSvids: options.witSvids ?? false,
-    });
-    this.ca = new CertificateAuthority({
-      active: authorities.active,
-      audit,
-      policy: () => policy,
-      facts: {
-        isBanned: () => false,
-        isRevoked: () => false,
-        exceptionUntil: () => undefined,
-        revocationEpoch: 0n,
-        ...options.facts,
-      },
-      pool: this.pool,
-      clock,
-      random,
-      metrics: caMetrics(this.metrics),
-      ...(options.tokenIssuer === undefined ? {} : { tokenIssuer: options.tokenIssuer }),
-    });
+    this.rotator = parts.rotator;
+    this.pool = parts.pool;
+    this.ca = parts.ca;
+  }
+
+  static async open(options: CaWorldOptions = {}): Promise<CaWorld> {
+    const { clock = new FakeClock(), keys = new MemoryKeyManager() } = options;
+    const { audit = new FakeAuditLog(), seed = "ca" } = options;
+    const store = options.store ?? (await MemoryStore.open(clock));
+    const recording = new RecordingLog();
+    const random = new FakeRandom(seed);
+    const deps = { clock, keys, audit, store, random, log: recording.log };
+    const parts = await openCaParts(deps, options);
+    return new CaWorld(parts, { clock, store, keys, audit, recording });
   }
 
   /** A call by an agent. */
   get agentCall(): IssuanceCall {
-    const id = "spiffe://a.test/spire/agent/x";
-    return {
-      requestId: "r1",
-      source: "10.0.0.1:4711",
-      actor: { kind: "agent", id, mayMint: false },
-      auditActors: [{ kind: "node", id, podUid: null, node: null }],
-    };
+    return agentCall;
   }
 
   /** An order for a workload with an entry of its own. */
   workloadOrder(path: string, changes: Partial<X509SvidOrder> = {}): X509SvidOrder {
-    const spiffeId = SpiffeId.fromPath(this.trustDomain, path);
-    return {
-      profile: "x509_workload",
-      spiffeId,
-      dnsNames: [],
-      csrDer: csrFor(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey),
-      entry: {
-        id: `entry${path.replaceAll("/", "-")}`,
-        revision: 0,
-        spiffeId: spiffeId.toString(),
-        allowedAudiences: [],
-        downstream: false,
-      },
-      ...changes,
-    };
+    return { ...workloadOrder(this.trustDomain, path), ...changes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.pool[Symbol.asyncDispose]();
-    this.bundle[Symbol.dispose]();
+    await this.#parts[Symbol.asyncDispose]();
   }
+}
+
+const AGENT_ID = "spiffe://a.test/spire/agent/x";
+
+/** A call by an agent. */
+export const agentCall: IssuanceCall = {
+  requestId: "r1",
+  source: "10.0.0.1:4711",
+  actor: { kind: "agent", id: AGENT_ID, mayMint: false },
+  auditActors: [{ kind: "node", id: AGENT_ID, podUid: null, node: null }],
+};
+
+/** An order for a workload, with an entry and a key of its own. */
+export function workloadOrder(trustDomain: TrustDomain, path: string): X509SvidOrder {
+  const spiffeId = SpiffeId.fromPath(trustDomain, path);
+  return {
+    profile: "x509_workload",
+    spiffeId,
+    dnsNames: [],
+    csrDer: csrFor(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey),
+    entry: {
+      id: `entry${path.replaceAll("/", "-")}`,
+      revision: 0,
+      spiffeId: spiffeId.toString(),
+      allowedAudiences: [],
+      downstream: false,
+    },
+  };
 }
 
 /** A certificate request as a stock agent makes it. */
