@@ -82,6 +82,7 @@ export class SqliteStore implements Store, AsyncDisposable {
     const first = await new Promise<Report>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
+      worker.once("exit", () => reject(failureStatus(CLOSED)));
     });
     if (first.kind === "open") return new SqliteStore(worker, first, clock);
     throw first.kind === "failed" ? receiveError(first.error) : failureStatus(CLOSED);
