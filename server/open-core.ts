@@ -107,6 +107,7 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
   const identity = await ServerIdentity.open({
     trustDomain,
     issuer,
+    bundle,
     clock,
     random,
     log: component("identity"),
@@ -176,13 +177,7 @@ function openIssuer(
     witSvids: ca.witSvids,
   });
   const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
-  const pool = opening.use(
-    new SigningPool({
-      threads,
-      knownBadKeys: NO_KNOWN_BAD_KEYS,
-      log: log.child({ component: "ca" }),
-    }),
-  );
+  const pool = opening.use(new SigningPool({ threads, knownBadKeys: NO_KNOWN_BAD_KEYS, log }));
   return new CertificateAuthority({
     active: authorities.active,
     audit,

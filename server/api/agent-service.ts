@@ -21,10 +21,10 @@ import type { Clock } from "../../runtime/time/clock.ts";
 import { randomUuid } from "../../runtime/uuid.ts";
 import { SpiffeId, type TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import type { IssuedX509Svid } from "../ca/issuance.ts";
-import { EMPTY_SIDE, OWN_FIELDS } from "../entries/entry-record.ts";
-import { aliasValue, checkJoinToken, hashJoinToken } from "../node-attestation/join-token.ts";
+import { OWN_FIELDS } from "../entries/entry-record.ts";
+import { checkJoinToken, hashJoinToken, joinTokenAgentId } from "../node-attestation/join-token.ts";
 import type { NewEntry } from "../store/contract/entries.ts";
-import type { AttestedNodeRecord, EntryOriginRecord } from "../store/records.ts";
+import type { AttestedNodeRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { unixSeconds } from "../svid/agent-svid.ts";
 import { type AttestAgentDeps, attestAgent } from "../svid/attest-agent.ts";
@@ -116,7 +116,7 @@ export function agentService(deps: AgentServiceDeps): Registration<Caller> {
       const tokenHash = hashJoinToken(token);
       const now = unixNow(deps.clock);
       const expiresAt = now + request.ttl;
-      const alias = decodeAlias(deps, request.agentId, tokenHash);
+      const alias = decodeAlias(deps, request.agentId, token);
       const actor = nameOfCaller(ctx.caller);
       await store.write("createJoinToken", {
         tokenHash,
@@ -193,22 +193,24 @@ function decodeAgentId(trustDomain: TrustDomain, id: SPIFFEID | undefined): stri
   return agentId.toString();
 }
 
-/** The second ID of the node that joins with the token: an alias, found by a selector that only that node has. */
+/** The second ID of the node that joins with the token: whatever has it for a parent is that node's too. */
 function decodeAlias(
   { trustDomain, random }: AgentServiceDeps,
   agentId: SPIFFEID | undefined,
-  tokenHash: string,
+  token: string,
 ): NewEntry | undefined {
   if (agentId === undefined) return undefined;
   const id = decodeMemberId("agent_id", agentId, trustDomain);
   if (id.path === "/spire" || id.path.startsWith("/spire/")) {
     throw invalidArgument("agent_id.path: must not be below /spire", { reason: "reserved_id" });
   }
+  const parentId = joinTokenAgentId(trustDomain, token).toString();
   return {
     id: randomUuid(random),
     spiffeId: id.toString(),
-    parentId: SpiffeId.fromPath(trustDomain, "/spire/server").toString(),
-    selectors: [{ type: "join_token", value: aliasValue(tokenHash) }],
+    parentId,
+    // One that no workload has: the entry is a name for the node, and for nothing on it.
+    selectors: [{ type: "spiffe_id", value: parentId }],
     x509SvidTtlSeconds: 0,
     jwtSvidTtlSeconds: 0,
     federatesWith: [],
@@ -221,18 +223,8 @@ function decodeAlias(
     disableX509SvidPrefetch: false,
     jwtSvidIncludeJti: false,
     ...OWN_FIELDS,
-    side: { ...EMPTY_SIDE, origin: TOKEN_ORIGIN },
   };
 }
-
-const TOKEN_ORIGIN: EntryOriginRecord = {
-  kind: "join_token",
-  cluster: "",
-  namespace: "",
-  name: "",
-  uid: "",
-  generation: 0,
-};
 
 function agentNotFound(): StatusError {
   return notFound("agent not found", { reason: "agent_not_found" });

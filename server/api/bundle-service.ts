@@ -9,9 +9,10 @@ import {
   Bundle as BundleApi,
   BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
 } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
-import type {
-  BundleMask,
-  Bundle as WireBundle,
+import {
+  type BundleMask,
+  BundleSchema,
+  type Bundle as WireBundle,
 } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
@@ -114,7 +115,12 @@ export function bundleService({
     },
 
     batchCreateFederatedBundle: ({ bundle, outputMask }) => write(bundle, "create", outputMask),
-    batchUpdateFederatedBundle: ({ bundle, outputMask }) => write(bundle, "update", outputMask),
+    batchUpdateFederatedBundle: ({ bundle, inputMask, outputMask }) =>
+      write(
+        bundle.map((wanted) => merge(wanted, bundles.get(wanted.trustDomain), inputMask)),
+        "update",
+        outputMask,
+      ),
     batchSetFederatedBundle: ({ bundle, outputMask }) => write(bundle, "set", outputMask),
 
     batchDeleteFederatedBundle: async ({ trustDomains, mode }) => {
@@ -143,6 +149,23 @@ export function bundleService({
 
 async function unsupported(what: string): Promise<never> {
   throw unimplemented(`${what} is not supported`);
+}
+
+/** The bundle as it will be: of what exists, the parts that the mask does not name. */
+function merge(
+  wanted: WireBundle,
+  existing: WireBundle | undefined,
+  mask: BundleMask | undefined,
+): WireBundle {
+  if (mask === undefined || existing === undefined) return wanted;
+  return create(BundleSchema, {
+    trustDomain: wanted.trustDomain,
+    x509Authorities: (mask.x509Authorities ? wanted : existing).x509Authorities,
+    jwtAuthorities: (mask.jwtAuthorities ? wanted : existing).jwtAuthorities,
+    witAuthorities: (mask.witAuthorities ? wanted : existing).witAuthorities,
+    refreshHint: (mask.refreshHint ? wanted : existing).refreshHint,
+    sequenceNumber: (mask.sequenceNumber ? wanted : existing).sequenceNumber,
+  });
 }
 
 /** A bundle of another trust domain, or why it is refused. */

@@ -28,7 +28,7 @@ export function joinTokenAttestor(deps: {
       await deps.store.write("claimJoinToken", { tokenHash, publicKeyHash, now });
       return {
         agentId: joinTokenAgentId(deps.trustDomain, token),
-        selectors: [{ type: "join_token", value: aliasValue(tokenHash) }],
+        selectors: [],
         canReattest: false,
       };
     },
@@ -41,8 +41,8 @@ export function hashJoinToken(token: string): string {
 }
 
 /**
- * The ID of the agent that joins with a token. Stock tools expect the token in it; that is harmless, because the ID appears
- * only when the token is bound to the agent's key.
+ * The ID of the agent that joins with a token. Stock tools expect the token in it. That does no harm once the agent has joined,
+ * because then the token is bound to its key; whoever writes entries for the ID before shows the token to those who read them.
  */
 export function joinTokenAgentId(trustDomain: TrustDomain, token: string): SpiffeId {
   return SpiffeId.fromPath(trustDomain, `${PATH}${token}`);
@@ -51,11 +51,6 @@ export function joinTokenAgentId(trustDomain: TrustDomain, token: string): Spiff
 /** The token that an agent joined with; undefined for agents that came another way. */
 export function joinTokenOfAgent(agentId: SpiffeId): string | undefined {
   return agentId.path.startsWith(PATH) ? agentId.path.slice(PATH.length) : undefined;
-}
-
-/** The value of the selector that the agent will have, known before it joins: it says which token without giving it away. */
-export function aliasValue(tokenHash: string): string {
-  return `sha256:${tokenHash}`;
 }
 
 /**

@@ -10,14 +10,18 @@ import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalInstant } from "../../runtime/time/due.ts";
 import { SpiffeId, type TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { X509Svid, type X509SvidSource } from "../../spiffe/svid/x509-svid.ts";
+import { bytesEqual } from "../../spiffe/x509/bytes.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
+import type { LocalBundle } from "../bundle/local-bundle.ts";
 import type { IssuanceCall, Issuer } from "../ca/issuance.ts";
+import type { BundleRecord } from "../store/records.ts";
 
 /** What the server's identity is made of. */
 export interface ServerIdentityDeps {
   readonly trustDomain: TrustDomain;
   readonly issuer: Pick<Issuer, "signX509Svids">;
+  readonly bundle: Pick<LocalBundle, "feed" | "record">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -50,14 +54,15 @@ export class ServerIdentity implements X509SvidSource {
     return this.#feed.value;
   }
 
-  /** Renews when a third of the life has passed, and keeps trying. Resolves once `signal` aborts. */
+  /**
+   * Renews when a third of the life has passed, and at once when the authority that signed is tainted or revoked; keeps trying.
+   * Resolves once `signal` aborts.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#deps;
     const backoff = new Backoff({ baseMs: 1_000, maxMs: 60_000, random });
     while (!signal.aborted) {
-      const { notBefore, notAfter } = this.#feed.value.leaf;
-      const due = renewalInstant({ notBefore, notAfter, fraction: RENEW_AT, jitter: 0.1, random });
-      await sleepUntil(clock, due, signal);
+      await this.#untilDue(signal);
       while (!signal.aborted) {
         try {
           this.#feed.set(await issue(this.#deps));
@@ -70,6 +75,33 @@ export class ServerIdentity implements X509SvidSource {
       }
     }
   }
+
+  async #untilDue(signal: AbortSignal): Promise<void> {
+    const { clock, random, bundle } = this.#deps;
+    const { leaf } = this.#feed.value;
+    const { notBefore, notAfter } = leaf;
+    const due = renewalInstant({ notBefore, notAfter, fraction: RENEW_AT, jitter: 0.1, random });
+    const distrusted = new AbortController();
+    const either = AbortSignal.any([signal, distrusted.signal]);
+    const watching = (async () => {
+      for await (const _ of bundle.feed.subscribe(either)) {
+        if (!isTrusted(leaf, bundle.record)) distrusted.abort();
+      }
+    })();
+    await sleepUntil(clock, due, either);
+    distrusted.abort();
+    await watching;
+  }
+}
+
+/** Whether the authority that signed is still to be relied upon. */
+function isTrusted(leaf: Certificate, { x509Authorities }: BundleRecord): boolean {
+  const wanted = leaf.authorityKeyId;
+  return x509Authorities.some(({ certificateDer, tainted }) => {
+    const { subjectKeyId } = Certificate.parse(certificateDer);
+    if (tainted || wanted === undefined || subjectKeyId === undefined) return false;
+    return bytesEqual(subjectKeyId, wanted);
+  });
 }
 
 /** Looks at the clock at least every minute, because the wall clock may jump while we sleep. */
