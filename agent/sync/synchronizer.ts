@@ -15,9 +15,10 @@ export interface SynchronizerDeps extends SyncSessionDeps {
 }
 
 const FIRST_RETRY_MS = 200;
-const MAX_RETRY_MS = 30_000;
+const MAX_RETRY_MS = 15_000;
 /** A stream that lasted this long worked; what ends it is a new fault, not the old one. */
-const WORKED_MS = 10_000;
+const WORKED_MS = 2_000;
+const REFUSED_RETRY_MS = 60_000;
 const NO_LINK_MS = 3_600_000;
 
 /**
@@ -43,12 +44,14 @@ export async function runSynchronizer(deps: SynchronizerDeps, signal: AbortSigna
       if (clock.monotonicMs() - startedMs > WORKED_MS) backoff.reset();
       const verdict = deps.identity.report(err);
       if (isUnreachable(err)) connection.failed(link);
-      const ms = backoff.nextMs();
+      // Until attestation has changed our standing, asking again would only be refused again.
+      const ms = verdict === undefined ? backoff.nextMs() : REFUSED_RETRY_MS;
       log.warn(
         { err, server: link.server, verdict, retry_in_ms: Math.round(ms) },
         "Synchronisation interrupted",
       );
-      await clock.sleep(ms, signal);
+      const { standing } = deps.identity;
+      await untilChanged(standing, { seen: standing.value, ms, clock, signal });
     }
   }
 }
