@@ -154,6 +154,35 @@ describe("EntryWrites", () => {
     requirements = { fields: [], mode: "warn" };
   });
 
+  it("decides again when the entry changed between the look and the write", async () => {
+    const { outcomes } = await writes.create([draft("/race")], operator);
+    const id = outcomes[0]?.item?.id ?? "";
+    let races = 1;
+    const racing = new EntryWrites({
+      store: {
+        get revision() {
+          return store.store.revision;
+        },
+        read: (operation, input) => store.store.read(operation, input),
+        write: async (operation, input, options) => {
+          if (races-- > 0) {
+            const updates = [{ id, set: { hint: "first" } }];
+            await store.store.write("updateEntries", { updates, actor: "other" });
+          }
+          return store.store.write(operation, input, options);
+        },
+      },
+      clock: new FakeClock(),
+      random: new FakeRandom(),
+      ttlLimits: () => ({ x509Seconds: 86_400, jwtSeconds: 86_400 }),
+      requirements: () => requirements,
+    });
+    const change = { id, fields: { hint: "second" }, extra: {} };
+    const updated = await racing.update([change], operator);
+    assert.equal(updated.outcomes[0]?.item?.hint, "second");
+    assert.equal(updated.outcomes[0]?.item?.revisionNumber, 2);
+  });
+
   it("deletes", async () => {
     const { outcomes } = await writes.delete(["chosen", "absent"], operator);
     assert.deepEqual(

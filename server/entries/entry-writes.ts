@@ -2,7 +2,7 @@
  * Creates, changes and deletes entries for whoever may: the one way in for the public API, our own
  * and the registrar. Each item of a batch stands for itself.
  */
-import { notFound, StatusError } from "../../runtime/errors/status-error.ts";
+import { notFound, Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { timeOrderedUuid } from "../../runtime/uuid.ts";
@@ -83,41 +83,53 @@ export class EntryWrites {
     );
   }
 
-  async update(
+  update(
     items: readonly Attempt<EntryRevisionDraft>[],
     { grants, actor }: EntryWriter,
     options: EntryWriteOptions = {},
   ): Promise<EntryOutcomes> {
-    const existing = await this.#existing(items);
-    return this.#inBatch(
-      items,
-      ({ id, fields, extra }) => {
-        const before = found(existing, id);
-        checkEntryAccess(grants, before);
-        const { side, ...rest } = extra;
-        const set = { ...recordChangesOf(fields), ...rest };
-        const after = { ...before, ...set, side: { ...before.side, ...side } };
-        const input: EntryUpdate = { id, set: { ...set, ...(side && { side }) } };
-        return { input, warnings: this.#check(grants, after) };
-      },
-      (updates) => this.#deps.store.write("updateEntries", { updates, actor }, options),
-    );
+    return unlessChangedMeanwhile(items, async (attempted) => {
+      const existing = await this.#existing(attempted);
+      return this.#inBatch(
+        attempted,
+        ({ id, fields, extra }) => {
+          const before = found(existing, id);
+          checkEntryAccess(grants, before);
+          const { side, ...rest } = extra;
+          const set = { ...recordChangesOf(fields), ...rest };
+          const after = { ...before, ...set, side: { ...before.side, ...side } };
+          const input: EntryUpdate = {
+            id,
+            set: { ...set, ...(side && { side }) },
+            expectedRevision: before.revisionNumber,
+          };
+          return { input, warnings: this.#check(grants, after) };
+        },
+        (updates) => this.#deps.store.write("updateEntries", { updates, actor }, options),
+      );
+    });
   }
 
-  async delete(
+  delete(
     ids: readonly string[],
     { grants }: EntryWriter,
     options: EntryWriteOptions = {},
   ): Promise<EntryOutcomes> {
-    const existing = await this.#existing(ids.map((id) => ({ id })));
-    return this.#inBatch(
-      ids,
-      (input) => {
-        checkEntryAccess(grants, found(existing, input));
-        return { input, warnings: [] };
-      },
-      (accepted) => this.#deps.store.write("deleteEntries", { ids: accepted }, options),
-    );
+    return unlessChangedMeanwhile(ids, async (attempted) => {
+      const existing = await this.#existing(attempted.map((id) => ({ id })));
+      const expectedRevisions = new Map(
+        [...existing.values()].map(({ id, revisionNumber }) => [id, revisionNumber]),
+      );
+      return this.#inBatch(
+        attempted,
+        (input) => {
+          checkEntryAccess(grants, found(existing, input));
+          return { input, warnings: [] };
+        },
+        (accepted) =>
+          this.#deps.store.write("deleteEntries", { ids: accepted, expectedRevisions }, options),
+      );
+    });
   }
 
   #check(grants: Grants, entry: Omit<EntryRecord, "revisionNumber" | "createdAt">) {
@@ -156,6 +168,35 @@ export class EntryWrites {
     });
     return { outcomes, revision };
   }
+}
+
+/** How often an entry may change between the look at it and the write before its writer is told so. */
+const maxAttempts = 3;
+
+/**
+ * What a caller may do with an entry was decided by how the entry stood. Items that somebody else changed
+ * in between are decided again.
+ */
+async function unlessChangedMeanwhile<Item>(
+  items: readonly Item[],
+  write: (items: readonly Item[]) => Promise<EntryOutcomes>,
+): Promise<EntryOutcomes> {
+  let { outcomes, revision } = await write(items);
+  for (let attempts = 1; attempts < maxAttempts; attempts += 1) {
+    const changed = outcomes.flatMap((each, at) => (isChangedMeanwhile(each) ? [at] : []));
+    if (changed.length === 0) break;
+    const again = await write(items.filter((_, at) => changed.includes(at)));
+    const results = again.outcomes.values();
+    outcomes = outcomes.map((each, at) =>
+      changed.includes(at) ? (results.next().value ?? each) : each,
+    );
+    revision = again.revision;
+  }
+  return { outcomes, revision };
+}
+
+function isChangedMeanwhile(outcome: EntryOutcome): boolean {
+  return !outcome.ok && outcome.code === Status.ABORTED;
 }
 
 function attempt<T, R>(item: Attempt<T>, prepare: (item: T) => R): Attempt<R> {
