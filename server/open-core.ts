@@ -177,7 +177,13 @@ function openIssuer(
     witSvids: ca.witSvids,
   });
   const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
-  const pool = opening.use(new SigningPool({ threads, knownBadKeys: NO_KNOWN_BAD_KEYS, log }));
+  const pool = opening.use(
+    new SigningPool({
+      threads,
+      knownBadKeys: NO_KNOWN_BAD_KEYS,
+      log: log.child({ component: "ca" }),
+    }),
+  );
   return new CertificateAuthority({
     active: authorities.active,
     audit,

@@ -1,3 +1,5 @@
+import { decodeAgentVersion } from "../proto/convert/agent.ts";
+import { describeError } from "../runtime/errors/describe.ts";
 import type { Health } from "../runtime/health.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -130,9 +132,28 @@ function agentStreamDeps(deps: ServicesDeps): AgentStreamDeps {
     }),
     bound: (agentId, bindings) => recordBindings({ audit: core.audit, usage }, agentId, bindings),
     archive: async (agentId, { lines }) => BigInt(await archive.append(agentId, lines)),
-    seen: (agentId) => lastSeen.note(agentId),
+    seen: (agentId, hello) => {
+      lastSeen.note(agentId);
+      if (hello !== undefined) void noteVersion(deps, agentId, hello.agentVersion);
+    },
     clock,
   };
+}
+
+/** Writes down which version an agent says it is, if that is news. */
+async function noteVersion(
+  { core, log }: ServicesDeps,
+  agentId: string,
+  reported: string,
+): Promise<void> {
+  try {
+    const agentVersion = decodeAgentVersion("agent_version", reported);
+    const found = await core.store.read("getNode", { id: agentId });
+    if (found === undefined || found.node.agentVersion === agentVersion) return;
+    await core.store.write("setAgentVersion", { id: agentId, agentVersion });
+  } catch (err) {
+    log.warn({ agent_id: agentId, reason: describeError(err) }, "Could not note agent version");
+  }
 }
 
 /** How often server and agent give each other a sign of life. */

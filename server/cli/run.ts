@@ -31,7 +31,10 @@ export function addServerRunCommands(server: Command, io: CliIo): void {
   withConfig(server.command("restore"))
     .description("Put a backup in the place of the store. The server must be stopped.")
     .argument("<file>", "a file that `assay server backup` wrote")
-    .addHelpText("after", "\nExample:\n  assay server restore /var/backups/assay.sqlite --config server.yaml")
+    .addHelpText(
+      "after",
+      "\nExample:\n  assay server restore /var/backups/assay.sqlite --config server.yaml",
+    )
     .action(async (file: string, { config }: ConfigOptions) => {
       const { restoreStore } = await import("../restore-store.ts");
       io.write(formatOne(await restoreStore(config, file), "table"));
