@@ -3,6 +3,7 @@
  * have comes from the cache. No call here waits for the server, but for a JWT-SVID that is not in
  * the cache.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   JWTBundlesResponseSchema,
@@ -122,8 +123,12 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     isAnswer: (view: WorkloadView) => boolean,
     messageOf: (view: WorkloadView) => T,
   ): AsyncGenerator<T> {
+    let last: T | undefined;
     for await (const view of this.#views(session, subscription, call, isAnswer)) {
-      yield messageOf(view);
+      const message = messageOf(view);
+      // A view may differ only in what this call does not tell.
+      if (!isDeepStrictEqual(message, last)) yield message;
+      last = message;
       // Control comes back here when the transport takes more: the message is on its way.
       subscription.delivered(view);
     }

@@ -122,6 +122,28 @@ describe("the Workload API", () => {
     assert.equal(new Set(seen).size, 3);
   });
 
+  it("sends nothing while what a stream tells stays the same", async () => {
+    machine.views.grant("/web");
+    const streams = [client().fetchX509SVID({}, call), client().fetchJWTBundles({}, call)].map(
+      (stream) => stream[Symbol.asyncIterator](),
+    );
+    const before = await Promise.all(streams.map((stream) => stream.next()));
+    machine.views.delivered.length = 0;
+    // An entry whose SVID is still to come: nothing that either call shows.
+    const entry = { entryId: "e2", spiffeId: "spiffe://td.test/later", hint: "" };
+    machine.views.set({
+      entries: [...machine.views.granted(), { ...entry, allowedAudiences: [] }],
+    });
+    await eventually("both streams to have seen it", () =>
+      machine.views.delivered.length === 2 ? true : undefined,
+    );
+    machine.views.grant();
+    for (const stream of streams) {
+      await isRefused(stream.next(), Status.PERMISSION_DENIED, "no_identity");
+    }
+    assert.ok(before.every(({ done }) => done === false));
+  });
+
   it("WL-42: ends an open stream when the identity is withdrawn", async () => {
     machine.views.grant("/web");
     const stream = client().fetchX509SVID({}, call)[Symbol.asyncIterator]();
