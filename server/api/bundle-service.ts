@@ -9,10 +9,9 @@ import {
   Bundle as BundleApi,
   BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
 } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
-import {
-  type BundleMask,
-  BundleSchema,
-  type Bundle as WireBundle,
+import type {
+  BundleMask,
+  Bundle as WireBundle,
 } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
@@ -26,7 +25,7 @@ import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import { type BundleMessages, encodeBundleRecord } from "../bundle/bundle-messages.ts";
 import { bundleRecordOf } from "../bundle/bundle-record.ts";
-import type { BundleDeletion, BundleWrite } from "../store/contract/bundles.ts";
+import type { BundleDeletion, BundleField, BundleWrite } from "../store/contract/bundles.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
 import type { BundleRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
@@ -47,6 +46,20 @@ const deletions: Readonly<Record<DeleteMode, BundleDeletion>> = {
   [DeleteMode.DISSOCIATE]: "dissociate",
 };
 
+/** The parts of a stored bundle, and what masks call them. */
+const maskNames = [
+  ["x509Authorities", "x509Authorities"],
+  ["jwtAuthorities", "jwtAuthorities"],
+  ["witAuthorities", "witAuthorities"],
+  ["refreshHintSeconds", "refreshHint"],
+  ["sequence", "sequenceNumber"],
+] as const satisfies readonly (readonly [BundleField, keyof BundleMask])[];
+
+interface BundleMasks {
+  readonly inputMask?: BundleMask | undefined;
+  readonly outputMask?: BundleMask | undefined;
+}
+
 interface BundleResult {
   readonly status: Status;
   readonly bundle?: WireBundle;
@@ -62,18 +75,25 @@ export function bundleService({
   const write = async (
     wanted: readonly WireBundle[],
     mode: BundleWrite,
-    mask: BundleMask | undefined,
+    { inputMask, outputMask }: BundleMasks,
   ): Promise<{ results: BundleResult[] }> => {
     checkCount("bundle", wanted, maxBatch);
-    const records = wanted.map((bundle, index) => readForeign(`bundle[${index}]`, bundle, own));
+    const project = projectBundle(inputMask);
+    const records = wanted.map((bundle, index) =>
+      readForeign(`bundle[${index}]`, project(bundle), own),
+    );
     const accepted = records.flatMap((record) => (record instanceof StatusError ? [] : record));
-    const { output } = await store.write("writeBundles", { bundles: accepted, mode });
+    const { output } = await store.write("writeBundles", {
+      bundles: accepted,
+      mode,
+      ...(inputMask && { fields: fieldsOf(inputMask) }),
+    });
     const written = output.values();
     return {
       results: records.map((record) =>
         record instanceof StatusError
           ? { status: encodeStatus(record) }
-          : resultOf(written.next().value, mask),
+          : resultOf(written.next().value, outputMask),
       ),
     };
   };
@@ -114,14 +134,9 @@ export function bundleService({
       };
     },
 
-    batchCreateFederatedBundle: ({ bundle, outputMask }) => write(bundle, "create", outputMask),
-    batchUpdateFederatedBundle: ({ bundle, inputMask, outputMask }) =>
-      write(
-        bundle.map((wanted) => merge(wanted, bundles.get(wanted.trustDomain), inputMask)),
-        "update",
-        outputMask,
-      ),
-    batchSetFederatedBundle: ({ bundle, outputMask }) => write(bundle, "set", outputMask),
+    batchCreateFederatedBundle: ({ bundle, ...masks }) => write(bundle, "create", masks),
+    batchUpdateFederatedBundle: ({ bundle, ...masks }) => write(bundle, "update", masks),
+    batchSetFederatedBundle: ({ bundle, ...masks }) => write(bundle, "set", masks),
 
     batchDeleteFederatedBundle: async ({ trustDomains, mode }) => {
       checkCount("trust_domains", trustDomains, maxBatch);
@@ -151,21 +166,10 @@ async function unsupported(what: string): Promise<never> {
   throw unimplemented(`${what} is not supported`);
 }
 
-/** The bundle as it will be: of what exists, the parts that the mask does not name. */
-function merge(
-  wanted: WireBundle,
-  existing: WireBundle | undefined,
-  mask: BundleMask | undefined,
-): WireBundle {
-  if (mask === undefined || existing === undefined) return wanted;
-  return create(BundleSchema, {
-    trustDomain: wanted.trustDomain,
-    x509Authorities: (mask.x509Authorities ? wanted : existing).x509Authorities,
-    jwtAuthorities: (mask.jwtAuthorities ? wanted : existing).jwtAuthorities,
-    witAuthorities: (mask.witAuthorities ? wanted : existing).witAuthorities,
-    refreshHint: (mask.refreshHint ? wanted : existing).refreshHint,
-    sequenceNumber: (mask.sequenceNumber ? wanted : existing).sequenceNumber,
-  });
+function fieldsOf(mask: BundleMask): readonly BundleField[] {
+  const fields: BundleField[] = [];
+  for (const [field, name] of maskNames) if (mask[name]) fields.push(field);
+  return fields;
 }
 
 /** A bundle of another trust domain, or why it is refused. */

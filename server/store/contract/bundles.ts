@@ -7,10 +7,20 @@ export type BundleDeletion = "restrict" | "delete" | "dissociate";
 /** "create" refuses one that exists, "update" one that does not, "set" takes both. */
 export type BundleWrite = "create" | "update" | "set";
 
+/** A part of a bundle that can be written by itself. */
+export type BundleField = Exclude<keyof BundleRecord, "trustDomain">;
+
 export interface BundleWrites {
-  /** Writes whole bundles. ALREADY_EXISTS, NOT_FOUND "bundle not found". Writing what is there already changes nothing. */
+  /**
+   * Writes bundles, or only the given fields of bundles that exist. ALREADY_EXISTS, NOT_FOUND "bundle not found". Writing what is
+   * there already changes nothing.
+   */
   writeBundles: Operation<
-    { readonly bundles: readonly BundleRecord[]; readonly mode: BundleWrite },
+    {
+      readonly bundles: readonly BundleRecord[];
+      readonly mode: BundleWrite;
+      readonly fields?: readonly BundleField[];
+    },
     readonly ItemResult<BundleRecord>[]
   >;
   /**

@@ -61,6 +61,19 @@ describe("writeBundles", () => {
     assert.equal((await store.read("getBundle", { trustDomain: "a.test" }))?.sequence, 0n);
   });
 
+  it("takes only the named fields of an update", async () => {
+    using store = await MemoryStore.open();
+    await write(store, "set", bundle("a.test"));
+    const bundles = [
+      bundle("a.test", { x509Authorities: [], refreshHintSeconds: 7, sequence: 1n }),
+    ];
+    await store.write("writeBundles", { bundles, mode: "update", fields: ["refreshHintSeconds"] });
+    assert.deepEqual(
+      await store.read("getBundle", { trustDomain: "a.test" }),
+      bundle("a.test", { refreshHintSeconds: 7 }),
+    );
+  });
+
   it("changes nothing when nothing is new", async () => {
     using store = await MemoryStore.open();
     await write(store, "set", bundle("a.test"));

@@ -1,22 +1,34 @@
 import type { Kysely } from "kysely";
 import { Status } from "../../../../runtime/errors/status-error.ts";
-import type { BundleWrite } from "../../contract/bundles.ts";
+import type { BundleField, BundleWrite } from "../../contract/bundles.ts";
 import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
 import type { BundleRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import type { WriteContext, WriteOperation } from "../context.ts";
 import { type BundleRow, bundleFromRow, bundleToRow } from "./bundle-rows.ts";
 
-export const writeBundles: WriteOperation<"writeBundles"> = async (context, { bundles, mode }) => {
+export const writeBundles: WriteOperation<"writeBundles"> = async (
+  context,
+  { bundles, mode, fields },
+) => {
   const results: ItemResult<BundleRecord>[] = [];
-  for (const bundle of bundles) {
-    const current = await findBundleRow(context.db, bundle.trustDomain);
+  for (const wanted of bundles) {
+    const current = await findBundleRow(context.db, wanted.trustDomain);
+    const bundle = current && fields ? takeFields(bundleFromRow(current), wanted, fields) : wanted;
     const refused = refuse(mode, current);
     if (refused === undefined) await putBundle(context, bundle, current);
     results.push(refused ?? { ok: true, item: bundle });
   }
   return results;
 };
+
+function takeFields(
+  current: BundleRecord,
+  wanted: BundleRecord,
+  fields: readonly BundleField[],
+): BundleRecord {
+  return { ...current, ...Object.fromEntries(fields.map((field) => [field, wanted[field]])) };
+}
 
 /** The row of a bundle, or undefined. */
 export async function findBundleRow(
