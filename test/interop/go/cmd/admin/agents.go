@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"assay-interop/internal/report"
 	"assay-interop/internal/server"
 
 	agentv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/agent/v1"
-	entryv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/entry/v1"
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -131,27 +129,6 @@ func (a *administrator) joinTokens(ctx context.Context, client agentv1.AgentClie
 			return nil, err
 		}
 		return nil, report.Expect(len(made.Value) >= 32 && made.ExpiresAt > 0 && echoed.Value == chosen, "an unusable token")
-	})
-	report.Run("join tokens: one with an agent ID makes that a second name", func() (any, error) {
-		name := a.id("interop", "node", "alias")
-		token, err := client.CreateJoinToken(ctx, &agentv1.CreateJoinTokenRequest{Ttl: 60, AgentId: server.Message(name)})
-		if err != nil {
-			return nil, err
-		}
-		entries := entryv1.NewEntryClient(a.connection)
-		response, err := entries.ListEntries(ctx, &entryv1.ListEntriesRequest{Filter: &entryv1.ListEntriesRequest_Filter{BySpiffeId: server.Message(name)}})
-		if err != nil {
-			return nil, err
-		}
-		if len(response.Entries) != 1 {
-			return nil, fmt.Errorf("%d entries", len(response.Entries))
-		}
-		alias := response.Entries[0]
-		_, err = entries.BatchDeleteEntry(ctx, &entryv1.BatchDeleteEntryRequest{Ids: []string{alias.Id}})
-		if err != nil {
-			return nil, err
-		}
-		return nil, report.Expect(strings.HasSuffix(alias.ParentId.Path, "/join_token/"+token.Value), "the entry's parent does not follow from the token")
 	})
 	report.Run("join tokens: one that never lives is refused", func() (any, error) {
 		_, err := client.CreateJoinToken(ctx, &agentv1.CreateJoinTokenRequest{Ttl: 0})

@@ -16,6 +16,7 @@ import (
 	"assay-interop/internal/report"
 	"assay-interop/internal/server"
 
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	agentv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/agent/v1"
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"google.golang.org/grpc/codes"
@@ -123,6 +124,35 @@ func (s *scene) joinByToken(ctx context.Context) *agent {
 			"the administrator sees %v, the serial number is %s", seen, serial)
 	})
 	return joined
+}
+
+// An agent that joined by a token with an ID of its own choosing serves what is registered below that ID.
+func (s *scene) joinUnderTwoNames(ctx context.Context) {
+	report.Run("join token: the ID that came with it is a second name of the agent", func() (any, error) {
+		name := spiffeid.RequireFromSegments(s.bundle.TrustDomain(), "interop", "second-name")
+		token, err := agentv1.NewAgentClient(s.admin).CreateJoinToken(ctx, &agentv1.CreateJoinTokenRequest{Ttl: 60, AgentId: server.Message(name)})
+		if err != nil {
+			return nil, err
+		}
+		key, err := keys.New()
+		if err != nil {
+			return nil, err
+		}
+		joined, err := s.attest(ctx, key, "join_token", []byte(token.Value), nil)
+		if err != nil {
+			return nil, err
+		}
+		registered, err := s.register(ctx, name, 10_000, 10_001)
+		if err != nil {
+			return nil, err
+		}
+		entries, _, err := synchronise(ctx, joined)
+		if err != nil {
+			return nil, err
+		}
+		_, known := entries[registered[0].Id]
+		return len(entries), report.Expect(known, "the entry below the second name is not among %d", len(entries))
+	})
 }
 
 func (s *scene) joinByPossession(ctx context.Context, chainFile, keyFile string) {

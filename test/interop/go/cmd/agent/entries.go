@@ -36,13 +36,13 @@ func agentMask() *types.EntryMask {
 	}
 }
 
-// Registers workloads below an agent, numbered from "from" to "to".
-func (s *scene) register(ctx context.Context, a *agent, from, to int) ([]*types.Entry, error) {
+// Registers workloads below a parent, numbered from "from" to "to".
+func (s *scene) register(ctx context.Context, parent spiffeid.ID, from, to int) ([]*types.Entry, error) {
 	request := &entryv1.BatchCreateEntryRequest{}
 	for i := from; i < to; i++ {
-		id := spiffeid.RequireFromSegments(a.id.TrustDomain(), "interop", fmt.Sprintf("workload-%d", i))
+		id := spiffeid.RequireFromSegments(parent.TrustDomain(), "interop", fmt.Sprintf("workload-%d", i))
 		request.Entries = append(request.Entries, &types.Entry{
-			SpiffeId: server.Message(id), ParentId: server.Message(a.id),
+			SpiffeId: server.Message(id), ParentId: server.Message(parent),
 			Selectors:   []*types.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", 100_000+i)}},
 			X509SvidTtl: 600, DnsNames: []string{fmt.Sprintf("workload-%d.test", i)},
 		})
@@ -123,7 +123,7 @@ func synchronise(ctx context.Context, a *agent) (map[string]*types.Entry, bool, 
 
 func (s *scene) follow(ctx context.Context, a *agent) {
 	report.Must("a small set of entries comes whole", func() (any, error) {
-		if _, err := s.register(ctx, a, 0, fewEntries); err != nil {
+		if _, err := s.register(ctx, a.id, 0, fewEntries); err != nil {
 			return nil, err
 		}
 		entries, paged, err := synchronise(ctx, a)
@@ -142,7 +142,7 @@ func (s *scene) follow(ctx context.Context, a *agent) {
 	})
 	report.Run("a large set comes as revisions, then by id", func() (any, error) {
 		for from := fewEntries; from < manyEntries; from += 200 {
-			if _, err := s.register(ctx, a, from, min(from+200, manyEntries)); err != nil {
+			if _, err := s.register(ctx, a.id, from, min(from+200, manyEntries)); err != nil {
 				return nil, err
 			}
 		}

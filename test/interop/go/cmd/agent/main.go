@@ -84,6 +84,7 @@ func main() {
 	s.order(ctx, joined)
 	s.renew(ctx, joined)
 	s.ban(ctx, joined)
+	s.joinUnderTwoNames(ctx)
 	if *popChain != "" {
 		s.joinByPossession(ctx, *popChain, *popKey)
 	}
