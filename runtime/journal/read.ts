@@ -6,7 +6,7 @@ export const MAX_LINE_BYTES: number = 4 * 1024 * 1024;
 
 /** A line as it stands in a file. */
 export interface RawLine {
-  /** Without its end. A view that is valid until the next line is asked for. */
+  /** Without its end. A view of what was read, which nobody may change. */
   readonly bytes: Uint8Array;
   /** Where the line begins in the file. */
   readonly offset: number;

@@ -97,6 +97,11 @@ export class JournalAuditLog implements AuditLog, AsyncDisposable {
     return this.#head;
   }
 
+  /** Sequence number of the last durable record. */
+  get lastSeq(): number {
+    return this.#journal.head.seq;
+  }
+
   get state(): ReadFeed<JournalState> {
     return this.#journal.state;
   }
@@ -138,14 +143,21 @@ export class JournalAuditLog implements AuditLog, AsyncDisposable {
     return checkpoint;
   }
 
-  /** Removes segments whose records are all older than `before`. That and up to where is recorded first. */
-  async removeOlderThan(before: Date): Promise<Removal | undefined> {
-    return this.#remove(await removalBefore(this.directory, { time: before }), "age");
-  }
-
-  /** Removes segments whose records are all at or before `seq`, which the caller has made sure are kept elsewhere. */
-  async removeExported(seq: number): Promise<Removal | undefined> {
-    return this.#remove(await removalBefore(this.directory, { seq }), "exported");
+  /**
+   * Removes segments whose records are all older than `before` and, where they are to be kept elsewhere first, at or before
+   * `exportedSeq`. That and up to where is recorded first.
+   */
+  async removeOlderThan(before: Date, exportedSeq?: number): Promise<Removal | undefined> {
+    const limits = { time: before, ...(exportedSeq === undefined ? {} : { seq: exportedSeq }) };
+    const removal = await removalBefore(this.directory, limits);
+    if (removal === undefined) return undefined;
+    const { throughSeq, throughHash } = removal;
+    const details = { throughSeq, throughHash, exportedSeq: exportedSeq ?? null };
+    const ref = await this.intent({ action: "audit.remove", reasonCode: "age", details });
+    await this.#journal.removeThrough(throughSeq);
+    this.outcome(ref, { decision: "allow" });
+    this.#deps.log.info({ through_seq: throughSeq }, "Removed audit segments");
+    return removal;
   }
 
   /** Resolves when everything given so far is on disk, or was refused or is held because it cannot be. */
@@ -155,23 +167,6 @@ export class JournalAuditLog implements AuditLog, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#journal[Symbol.asyncDispose]();
-  }
-
-  async #remove(
-    removal: Removal | undefined,
-    reasonCode: "age" | "exported",
-  ): Promise<Removal | undefined> {
-    if (removal === undefined) return undefined;
-    const { throughSeq, throughHash } = removal;
-    const ref = await this.intent({
-      action: "audit.remove",
-      reasonCode,
-      details: { throughSeq, throughHash },
-    });
-    await this.#journal.removeThrough(throughSeq);
-    this.outcome(ref, { decision: "allow" });
-    this.#deps.log.info({ through_seq: throughSeq, reason: reasonCode }, "Removed audit segments");
-    return removal;
   }
 
   async #append(body: string): Promise<{ readonly seq: number }> {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Writable } from "node:stream";
 import { describe, it } from "node:test";
 import type { AuditCredential, AuditSubject } from "../../proto/audit/v1/record.ts";
 
@@ -7,9 +6,8 @@ import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { RecordingLog } from "../../test/fakes/recording-log.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
 import { MemoryKeyManager } from "../keymanager/memory-key-manager.ts";
-import { exportAudit } from "./export-audit.ts";
 import { JournalAuditLog } from "./journal-audit-log.ts";
-import { queryAudit, whoHas } from "./query-audit.ts";
+import { queryAudit, queryNewest, whoHas } from "./query-audit.ts";
 
 function certificate(serial: string): AuditCredential {
   const expiry = "2026-03-01T13:00:00.000Z";
@@ -20,8 +18,13 @@ function workload(id: string): AuditSubject {
   return { kind: "workload", id, podUid: null, node: null };
 }
 
-async function open(dir: TempDir, clock = new FakeClock()): Promise<JournalAuditLog> {
+async function open(
+  dir: TempDir,
+  clock = new FakeClock(),
+  maxSegmentBytes = 1_000_000,
+): Promise<JournalAuditLog> {
   return JournalAuditLog.open({
+    maxSegmentBytes,
     directory: dir.path,
     writer: "server/a",
     clock,
@@ -97,23 +100,22 @@ describe("queryAudit", () => {
   });
 });
 
-describe("exportAudit", () => {
-  it("writes the lines as they stand and says how far", async () => {
+describe("queryNewest", () => {
+  it("finds the newest that match, oldest first, over segments", async () => {
     await using dir = await TempDir.open();
-    await using audit = await open(dir);
-    await issueBatch(audit);
-    let text = "";
-    const target = new Writable({
-      highWaterMark: 1,
-      write: (bytes: Buffer, _, done) => {
-        text += bytes.toString();
-        setImmediate(done);
-      },
-    });
-    const { records, throughSeq } = await exportAudit(dir.path, target, 2);
-    const lines = text.trimEnd().split("\n");
-    assert.equal(lines.length, records);
-    assert.match(lines[0] ?? "", /^\{"seq":2,/);
-    assert.match(lines.at(-1) ?? "", new RegExp(`^\\{"seq":${throughSeq},`));
+    await using audit = await open(dir, new FakeClock(), 2000);
+    for (let n = 0; n < 40; n++) {
+      await audit.intent({ action: n % 2 === 0 ? "even.number" : "odd.number", resource: `${n}` });
+    }
+    const find = async (filter: Parameters<typeof queryNewest>[1]) => {
+      const found = await queryNewest(dir.path, filter);
+      return found.map(({ record }) => record.resource);
+    };
+    assert.deepEqual(await find({ limit: 3 }), ["37", "38", "39"]);
+    assert.deepEqual(await find({ limit: 3, action: "even" }), ["34", "36", "38"]);
+    assert.equal((await find({ limit: 1000, action: "odd" })).length, 20);
+    const [newest] = await queryNewest(dir.path, { limit: 1 });
+    const fromSeq = (newest?.line.seq ?? 0) - 1;
+    assert.deepEqual(await find({ limit: 1000, fromSeq }), ["38", "39"]);
   });
 });

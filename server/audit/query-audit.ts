@@ -1,5 +1,7 @@
 import { type AuditRecord, expandRecord } from "../../proto/audit/v1/record.ts";
-import type { JournalLine } from "../../runtime/journal/line.ts";
+import { type JournalLine, parseLine } from "../../runtime/journal/line.ts";
+import { readLines } from "../../runtime/journal/read.ts";
+import { listSegments } from "../../runtime/journal/segment.ts";
 import { readJournal } from "../../runtime/journal/verify.ts";
 import { readAuditRecord } from "./audit-line.ts";
 
@@ -40,6 +42,30 @@ export async function* queryAudit(
     found += 1;
     yield { line, record };
   }
+}
+
+/** Finds the newest records, at most `limit`, oldest first. Reads back from the end, and no further than it must. */
+export async function queryNewest(
+  directory: string,
+  filter: Omit<AuditFilter, "credential" | "limit"> & { readonly limit: number },
+): Promise<readonly FoundRecord[]> {
+  let found: readonly FoundRecord[] = [];
+  for (const segment of (await listSegments(directory)).toReversed()) {
+    const here: FoundRecord[] = [];
+    for await (const { bytes, complete } of readLines(segment)) {
+      const line = complete ? parseLine(bytes) : undefined;
+      const record = line === undefined ? undefined : readAuditRecord(line);
+      if (line === undefined || record === undefined) continue;
+      const isLater = filter.fromSeq === undefined || line.seq >= filter.fromSeq;
+      if (isLater && matches(record, filter)) here.push({ line, record });
+      // Not one by one, which would move all the others each time.
+      if (here.length >= 2 * filter.limit) here.splice(0, here.length - filter.limit);
+    }
+    found = [...here, ...found].slice(-filter.limit);
+    const isPast = filter.fromSeq !== undefined && segment.firstSeq <= filter.fromSeq;
+    if (found.length === filter.limit || isPast) break;
+  }
+  return found;
 }
 
 /** Who got a credential, and whether it was signed. */

@@ -10,13 +10,18 @@ export interface Removal {
   readonly throughHash: string;
 }
 
-/**
- * How far the log can be cut off at a segment's end so that every record that goes is older than a time, or at or before a
- * sequence number. Undefined if no whole segment is.
- */
+/** What records have to be for them to go; each limit that is given has to hold. */
+export interface RemovalLimits {
+  /** Older than this. */
+  readonly time?: Date;
+  /** At or before this sequence number. */
+  readonly seq?: number;
+}
+
+/** How far the log can be cut off at a segment's end so that every record that goes keeps to the limits; undefined if not at all. */
 export async function removalBefore(
   directory: string,
-  limit: { readonly time: Date } | { readonly seq: number },
+  { time, seq }: RemovalLimits,
 ): Promise<Removal | undefined> {
   let removal: Removal | undefined;
   const [, ...later] = await listSegments(directory);
@@ -24,12 +29,10 @@ export async function removalBefore(
     const first = await firstLine(segment);
     if (first === undefined) break;
     // A segment begins after all records of the one before it were written.
-    const time = readAuditRecord(first)?.time;
-    const isBefore =
-      "seq" in limit
-        ? segment.firstSeq - 1 <= limit.seq
-        : time !== undefined && Date.parse(time) < limit.time.getTime();
-    if (!isBefore) break;
+    const begunAt = readAuditRecord(first)?.time;
+    const isOld =
+      time === undefined || (begunAt !== undefined && Date.parse(begunAt) < time.getTime());
+    if (!isOld || (seq !== undefined && segment.firstSeq - 1 > seq)) break;
     removal = { throughSeq: first.seq - 1, throughHash: first.prev };
   }
   return removal;

@@ -1,6 +1,7 @@
 import type { Logger } from "../../runtime/log.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { AuditExporter } from "./audit-exporter.ts";
 import type { JournalAuditLog } from "./journal-audit-log.ts";
 
 /** What {@link runAudit} needs. */
@@ -10,17 +11,21 @@ export interface RunAuditDeps {
   readonly log: Logger;
   /** Segments with only older records are removed; without it none ever is. */
   readonly keepMs?: number;
+  /** Where records are also written to; what was not yet written there is not removed. */
+  readonly exporter?: AuditExporter;
 }
 
 const CHECKPOINT_INTERVAL_MS = 60_000;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
 /** Signs a checkpoint every minute, removes what may go, and raises the alarm when records cannot be written. */
 export function runAudit(deps: RunAuditDeps, signal: AbortSignal): Promise<void> {
+  const { exporter } = deps;
   return runTasks(
     {
       "audit checkpoints": (signal) => runCheckpoints(deps, signal),
       "audit alarm": (signal) => runAlarm(deps, signal),
+      ...(exporter === undefined ? {} : { "audit export": (signal) => exporter.run(signal) }),
     },
     signal,
   );
@@ -34,9 +39,10 @@ async function runCheckpoints(deps: RunAuditDeps, signal: AbortSignal): Promise<
     if (signal.aborted) return;
     try {
       await audit.checkpoint();
-      const removalDue = clock.monotonicMs() - lastRemovalMs >= DAY_MS / 24;
+      const removalDue = clock.monotonicMs() - lastRemovalMs >= HOUR_MS;
       if (keepMs !== undefined && removalDue) {
-        await audit.removeOlderThan(new Date(clock.now().getTime() - keepMs));
+        const before = new Date(clock.now().getTime() - keepMs);
+        await audit.removeOlderThan(before, deps.exporter?.exportedSeq);
         lastRemovalMs = clock.monotonicMs();
       }
     } catch (err) {

@@ -5,7 +5,7 @@ import { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { MemoryStore } from "../../test/fakes/memory-store.ts";
 import type { KeyAuthorityRecord } from "../store/records.ts";
 import { appendKey, removeKey } from "./bundle-change.ts";
-import { LocalBundle } from "./local-bundle.ts";
+import { LocalBundle, type LocalBundleDeps } from "./local-bundle.ts";
 
 const trustDomain = TrustDomain.parse("a.test");
 
@@ -50,6 +50,27 @@ describe("LocalBundle", () => {
     assert.ok(second.feed.value.equals(first.feed.value));
     await second.change(appendKey("jwtAuthorities", key("b")));
     assert.deepEqual([second.feed.value.sequence, second.feed.value.refreshHintSeconds], [2n, 60]);
+  });
+
+  it("goes far ahead after a backup was restored, so that nobody takes the bundle for an old one", async () => {
+    using store = await MemoryStore.open();
+    using first = await open(store);
+    await first.change(appendKey("jwtAuthorities", key("a")));
+    const restored: LocalBundleDeps["store"] = {
+      incarnation: "0195f1a0-0000-7000-8000-000000000002",
+      read: (operation, input) => store.read(operation, input),
+      write: (operation, input) => store.write(operation, input),
+      onCommit: (listener) => store.onCommit(listener),
+    };
+    for (let start = 0; start < 2; start++) {
+      using second = await LocalBundle.open({
+        store: restored,
+        trustDomain,
+        refreshHintSeconds: 1,
+      });
+      assert.equal(second.feed.value.sequence, 1n + 2n ** 20n);
+      assert.deepEqual([...second.feed.value.jwtAuthorities.keys()], ["a"]);
+    }
   });
 
   it("makes changes one after another, each on what the one before left", async () => {

@@ -9,11 +9,17 @@ import { bundleOf } from "./bundle-value.ts";
 
 /** What the bundle needs. */
 export interface LocalBundleDeps {
-  readonly store: Pick<Store, "read" | "write" | "onCommit">;
+  readonly store: Pick<Store, "read" | "write" | "onCommit" | "incarnation">;
   readonly trustDomain: TrustDomain;
   /** How often verifiers without a stream should look for a newer bundle. */
   readonly refreshHintSeconds: number;
 }
+
+/** The store's incarnation in which the bundle was last opened. */
+const INCARNATION_SETTING = "bundle.incarnation";
+
+/** Further than a bundle can have changed in what a restored backup does not know of. */
+const RESTORE_STEP = 2n ** 20n;
 
 /**
  * Our own trust domain's bundle: what everybody verifies our SVIDs by. Whoever changes an authority changes the bundle through here, in
@@ -50,7 +56,9 @@ export class LocalBundle implements Disposable {
       refreshHintSeconds: deps.refreshHintSeconds,
       sequence: 0n,
     };
-    return new LocalBundle(deps, stored ?? empty);
+    const bundle = new LocalBundle(deps, stored ?? empty);
+    await bundle.#noteIncarnation();
+    return bundle;
   }
 
   /** The bundle as verifiers see it. */
@@ -94,6 +102,20 @@ export class LocalBundle implements Disposable {
     const bundle = { ...changed, sequence: current.sequence + 1n };
     await store.write("changeAuthorities", { ...authorities, bundle });
     this.#set(bundle);
+  }
+
+  /** A restored backup has an old sequence; verifiers that have seen a newer one would not look at what we publish from now on. */
+  async #noteIncarnation(): Promise<void> {
+    const { store } = this.#deps;
+    const key = INCARNATION_SETTING;
+    const known = await store.read("getSetting", { key });
+    if (known === store.incarnation) return;
+    if (known !== undefined) {
+      const bundle = { ...this.#record, sequence: this.#record.sequence + RESTORE_STEP };
+      await store.write("changeAuthorities", { bundle });
+      this.#set(bundle);
+    }
+    await store.write("putSetting", { key, value: store.incarnation });
   }
 
   #set(record: BundleRecord): void {

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import type { Admin } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
 import type { JournalPosition } from "../../../runtime/journal/line.ts";
 import type { Handlers } from "../../../runtime/rpc/service.ts";
-import { queryAudit } from "../../audit/query-audit.ts";
+import { queryAudit, queryNewest } from "../../audit/query-audit.ts";
 import { verifyAudit } from "../../audit/verify-audit.ts";
 import type { Caller } from "../caller.ts";
 
@@ -17,7 +17,7 @@ export interface AdminAuditDeps {
 }
 
 const defaultLimit = 1_000;
-const maxLimit = 1_000_000;
+const maxLimit = 100_000;
 
 export function adminAudit(
   deps: AdminAuditDeps,
@@ -25,14 +25,17 @@ export function adminAudit(
   const { directory, trustedKeys, witnessed } = deps;
   return {
     async *listAudit({ fromSeq, sinceMs, credential, spiffeId, action, limit }) {
-      const found = queryAudit(directory, {
+      const filter = {
         limit: Math.min(limit || defaultLimit, maxLimit),
         ...(fromSeq > 0n && { fromSeq: Number(fromSeq) }),
         ...(sinceMs > 0n && { since: new Date(Number(sinceMs)) }),
-        ...(credential !== "" && { credential }),
         ...(spiffeId !== "" && { subjectId: spiffeId }),
         ...(action !== "" && { action }),
-      });
+      };
+      const found =
+        credential === "" && fromSeq === 0n
+          ? await queryNewest(directory, filter)
+          : queryAudit(directory, { ...filter, ...(credential !== "" && { credential }) });
       for await (const { line, record } of found) {
         yield { writer: record.writer, seq: BigInt(line.seq), line: line.bytes };
       }
