@@ -1,10 +1,14 @@
 import { availableParallelism } from "node:os";
+import process from "node:process";
 import type { Logger } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Clock } from "../runtime/time/clock.ts";
 import { SpiffeId, TrustDomain } from "../spiffe/id/spiffe-id.ts";
+import { AuditExporter } from "./audit/audit-exporter.ts";
+import { fileTarget, streamTarget } from "./audit/audit-target.ts";
 import { JournalAuditLog } from "./audit/journal-audit-log.ts";
+import { addAuditMetrics } from "./audit/metrics.ts";
 import { BundleMessages } from "./bundle/bundle-messages.ts";
 import { LocalBundle } from "./bundle/local-bundle.ts";
 import { Authorities, type AuthoritySettings } from "./ca/authorities.ts";
@@ -41,6 +45,8 @@ export interface Core {
   readonly trustDomain: TrustDomain;
   readonly store: SqliteStore;
   readonly audit: JournalAuditLog;
+  /** Present where the configuration wants records to be copied elsewhere. */
+  readonly auditExporter: AuditExporter | undefined;
   readonly bundle: LocalBundle;
   readonly bundles: BundleMessages;
   readonly authorities: Authorities;
@@ -82,6 +88,8 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
       maxSegmentBytes: config.audit.maxSegmentBytes,
     }),
   );
+  addAuditMetrics(deps.metrics, audit);
+  const auditExporter = await openAuditExporter(deps, audit);
 
   const bundle = opening.use(
     await LocalBundle.open({ store, trustDomain, refreshHintSeconds: REFRESH_HINT_SECONDS }),
@@ -124,6 +132,7 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
     trustDomain,
     store,
     audit,
+    auditExporter,
     bundle,
     bundles,
     authorities,
@@ -141,6 +150,16 @@ function openKeys({ keyManager }: ServerConfig, directory: string): Promise<KeyM
   return keyManager.type === "disk"
     ? DiskKeyManager.open(directory)
     : Promise.resolve(new MemoryKeyManager());
+}
+
+async function openAuditExporter(
+  { config, clock, log }: CoreDeps,
+  audit: JournalAuditLog,
+): Promise<AuditExporter | undefined> {
+  const { export: path } = config.audit;
+  if (path === undefined) return undefined;
+  const target = path === "stdout" ? streamTarget(process.stdout) : fileTarget(path);
+  return AuditExporter.open({ audit, target, clock, log: log.child({ component: "audit" }) });
 }
 
 function authoritySettings({ ca }: ServerConfig): AuthoritySettings {

@@ -122,7 +122,16 @@ export class Server implements AsyncDisposable {
     const log = (component: string): Logger => this.#deps.log.child({ component });
     return {
       audit: (stop) =>
-        runAudit({ audit, clock, log: log("audit"), keepMs: config.audit.keepFor }, stop),
+        runAudit(
+          {
+            audit,
+            clock,
+            log: log("audit"),
+            keepMs: config.audit.keepFor,
+            exporter: core.auditExporter,
+          },
+          stop,
+        ),
       authorities: (stop) => core.rotator.run(stop),
       identity: (stop) => core.identity.run(stop),
       "entry expiry": (stop) => runEntryExpiry({ store, clock, random, log: log("entries") }, stop),

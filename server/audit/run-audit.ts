@@ -12,7 +12,7 @@ export interface RunAuditDeps {
   /** Segments with only older records are removed; without it none ever is. */
   readonly keepMs?: number;
   /** Where records are also written to; what was not yet written there is not removed. */
-  readonly exporter?: AuditExporter;
+  readonly exporter?: AuditExporter | undefined;
 }
 
 const CHECKPOINT_INTERVAL_MS = 60_000;
