@@ -14,6 +14,7 @@ export interface AuditSettings {
   readonly directory?: string | undefined;
   readonly maxSegmentBytes: number;
   readonly keepFor: number;
+  readonly export?: string | undefined;
 }
 
 /** What holds for agents. Durations in milliseconds. */
@@ -52,6 +53,13 @@ export const auditSchema: z.ZodPrefault<z.ZodType<AuditSettings>> = z
     keepFor: durationSchema
       .prefault("365d")
       .describe("A closed file is removed when its last record is this old."),
+    export: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'File to copy each record to as a line of JSON, or "stdout". Nothing is removed that was not copied.',
+      ),
   })
   .prefault({})
   .describe("The record of everything issued, refused and changed. It cannot be switched off.");
