@@ -13,12 +13,12 @@ const DRAIN_MS = 30_000;
 export class Link {
   /** The address as configured. */
   readonly server: string;
-  /** Whether a stream on this link is alive, so that one failed call says nothing about the link. */
-  isLive = false;
   readonly #channel: Channel;
   readonly #clock: Clock;
   readonly #clients = new Map<string, unknown>();
   readonly #end = new AbortController();
+  #isLive = false;
+  #wasLive = false;
   #inUse = 0;
   #retired = false;
 
@@ -31,6 +31,21 @@ export class Link {
   /** Aborts when the link is closed for good. */
   get closed(): AbortSignal {
     return this.#end.signal;
+  }
+
+  /** Whether a stream on this link is alive, so that one failed call says nothing about the link. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  set isLive(isLive: boolean) {
+    this.#isLive = isLive;
+    this.#wasLive ||= isLive;
+  }
+
+  /** Whether a stream on this link ever was. */
+  get wasLive(): boolean {
+    return this.#wasLive;
   }
 
   /** Runs calls to one service. */

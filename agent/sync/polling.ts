@@ -52,6 +52,7 @@ export async function runPolling(
   try {
     while (!signal.aborted) {
       await pollOnce(deps, link, signal);
+      link.isLive = true;
       cache.setStatus({ connected: true });
       deps.contact();
       const shift = 1 + POLL_JITTER * (2 * random.uniform() - 1);
@@ -60,6 +61,7 @@ export async function runPolling(
   } catch (err) {
     if (!signal.aborted) throw err;
   } finally {
+    link.isLive = false;
     cache.setStatus({ connected: false });
   }
 }

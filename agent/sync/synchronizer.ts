@@ -15,9 +15,9 @@ export interface SynchronizerDeps extends SyncSessionDeps {
 }
 
 const FIRST_RETRY_MS = 200;
-const MAX_RETRY_MS = 15_000;
+const MAX_RETRY_MS = 10_000;
 /** A stream that lasted this long worked; what ends it is a new fault, not the old one. */
-const WORKED_MS = 2_000;
+const WORKED_MS = 10_000;
 const REFUSED_RETRY_MS = 60_000;
 const NO_LINK_MS = 3_600_000;
 
@@ -26,26 +26,25 @@ const NO_LINK_MS = 3_600_000;
  * failure it comes back with full jitter, at another server if there is one. Resolves once `signal` aborts.
  */
 export async function runSynchronizer(deps: SynchronizerDeps, signal: AbortSignal): Promise<void> {
-  const { connection, clock, random, log } = deps;
-  const backoff = new Backoff({ baseMs: FIRST_RETRY_MS, maxMs: MAX_RETRY_MS, random });
+  const { connection, clock, log } = deps;
+  const pauses = new Pauses(deps.random);
   while (!signal.aborted) {
     const link = connection.current.value;
     if (link === undefined) {
-      const wait = { seen: link, ms: NO_LINK_MS, clock, signal };
-      await untilChanged(connection.current, wait);
+      await untilChanged(connection.current, { seen: link, ms: NO_LINK_MS, clock, signal });
       continue;
     }
     const startedMs = clock.monotonicMs();
     try {
       await synchronizeOver(deps, link, signal);
-      backoff.reset();
+      pauses.ended(true, clock.monotonicMs() - startedMs);
     } catch (err) {
       if (signal.aborted) return;
-      if (clock.monotonicMs() - startedMs > WORKED_MS) backoff.reset();
+      pauses.ended(link.wasLive, clock.monotonicMs() - startedMs);
       const verdict = deps.identity.report(err);
       if (isUnreachable(err)) connection.failed(link);
       // Until attestation has changed our standing, asking again would only be refused again.
-      const ms = verdict === undefined ? backoff.nextMs() : REFUSED_RETRY_MS;
+      const ms = verdict === undefined ? pauses.next(link.wasLive) : REFUSED_RETRY_MS;
       log.warn(
         { err, server: link.server, verdict, retry_in_ms: Math.round(ms) },
         "Synchronisation interrupted",
@@ -53,6 +52,30 @@ export async function runSynchronizer(deps: SynchronizerDeps, signal: AbortSigna
       const { standing } = deps.identity;
       await untilChanged(standing, { seen: standing.value, ms, clock, signal });
     }
+  }
+}
+
+/**
+ * How long to wait after a failure. A server that was reached and lost is asked again soon, since it may have a word for us,
+ * such as a ban; one that drops us again and again, or that cannot be reached, less and less often.
+ */
+class Pauses {
+  readonly #unreached: Backoff;
+  readonly #lost: Backoff;
+
+  constructor(random: Random) {
+    const range = { baseMs: FIRST_RETRY_MS, maxMs: MAX_RETRY_MS, random };
+    this.#unreached = new Backoff(range);
+    this.#lost = new Backoff(range);
+  }
+
+  ended(wasLive: boolean, lastedMs: number): void {
+    if (wasLive) this.#unreached.reset();
+    if (wasLive && lastedMs >= WORKED_MS) this.#lost.reset();
+  }
+
+  next(wasLive: boolean): number {
+    return (wasLive ? this.#lost : this.#unreached).nextMs();
   }
 }
 

@@ -283,7 +283,7 @@ export type AuthorizedEntry = Message<"assay.sync.v1.AuthorizedEntry"> & {
   entry?: Entry | undefined;
 
   /**
-   * "container" when empty. See instanceScope in docs/architecture.md, D11.
+   * When empty, what the platform knows: pod, else container, else systemd unit, else uid (D11).
    *
    * @generated from field: string instance_scope = 2;
    */
@@ -628,6 +628,8 @@ export const AgentHeartbeatSchema: GenMessage<AgentHeartbeat> = /*@__PURE__*/
  */
 export type ServerHeartbeat = Message<"assay.sync.v1.ServerHeartbeat"> & {
   /**
+   * Where the server stands. What concerns the agent up to there has been sent, or is about to be.
+   *
    * @generated from field: assay.sync.v1.Cursor cursor = 1;
    */
   cursor?: Cursor | undefined;
