@@ -24,3 +24,11 @@ describe("CallerLimits", () => {
     assert.equal(limits.stream(hostile), undefined);
   });
 });
+
+describe("limitKey", () => {
+  it("counts what a user's systemd started as one caller, whatever the user calls its cgroups", () => {
+    const user = "/user.slice/user-1000.slice/user@1000.service";
+    assert.equal(limitKey(1000, `${user}/app.slice/a.scope`), limitKey(1000, `${user}/b`));
+    assert.notEqual(limitKey(1000, "/system.slice/a.service"), limitKey(1000, "/b.service"));
+  });
+});

@@ -38,9 +38,12 @@ export class CallerLimits {
   }
 }
 
-/** The key of a caller: uid and cgroup path. */
+/**
+ * The key of a caller: uid and cgroup path. The cgroups below a user's systemd are one caller: the user makes as many of them as
+ * it likes.
+ */
 export function limitKey(uid: number, cgroupPath: string): string {
-  return `${uid} ${cgroupPath}`;
+  return `${uid} ${cgroupPath.replace(/(\/user@\d+\.service)\/.*$/, "$1")}`;
 }
 
 class Counter {

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
+import { unavailable } from "../../runtime/errors/status-error.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
@@ -14,7 +15,7 @@ import { RpcServer } from "../../runtime/rpc/server.ts";
 import { service } from "../../runtime/rpc/service.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { readCgroupPath } from "../workload-attestation/process-facts.ts";
-import { limitKey } from "./caller-limits.ts";
+import { type CallerLimits, limitKey } from "./caller-limits.ts";
 import { endpointHealth } from "./endpoint-health.ts";
 import { Reflection } from "./reflection.ts";
 import { requireSecurityHeader } from "./security-header.ts";
@@ -23,6 +24,7 @@ import type { WorkloadPeer } from "./workload-peer.ts";
 import type { WorkloadSessionDeps } from "./workload-session.ts";
 
 export interface WorkloadEndpointDeps extends WorkloadSessionDeps {
+  readonly limits: CallerLimits;
   readonly endpoint: UnixEndpoint;
   readonly maxConnections: number;
   /** Streams at a time on one connection. */
@@ -32,6 +34,9 @@ export interface WorkloadEndpointDeps extends WorkloadSessionDeps {
   readonly clock: Clock;
   readonly random: Random;
 }
+
+/** What HTTP/2 may hold for one connection; messages of workloads are small, and a caller may have many connections. */
+const maxSessionMemoryMb = 8;
 
 /** How long open calls may take to end when the agent stops. */
 const drainMs = 1_000;
@@ -69,10 +74,15 @@ export class WorkloadEndpoint implements AsyncDisposable {
       ],
       interceptors: [requireSecurityHeader],
       callerOf: (connectionId) => this.#peerOf(connectionId),
+      admit: (peer, { isStream }) => admit(deps, peer, isStream ? "stream" : "call"),
       log,
       clock,
       random,
-      limits: { maxConcurrentStreams: deps.maxStreams, maxReceiveBytes: deps.maxMessageBytes },
+      limits: {
+        maxConcurrentStreams: deps.maxStreams,
+        maxReceiveBytes: deps.maxMessageBytes,
+        maxSessionMemoryMb,
+      },
     });
   }
 
@@ -111,4 +121,21 @@ export class WorkloadEndpoint implements AsyncDisposable {
     if (peer === undefined) throw new Error("connection has no peer");
     return peer;
   }
+}
+
+/**
+ * Counts a call of any service against its caller before any of its message is here, so that one caller can make this agent
+ * hold no more than its streams and calls times the largest message, over all its connections.
+ *
+ * @throws {StatusError} UNAVAILABLE when the caller has enough
+ */
+function admit(
+  { limits, refusals }: WorkloadEndpointDeps,
+  { credentials: { pid, uid }, limitKey }: WorkloadPeer,
+  kind: "stream" | "call",
+): Disposable {
+  const admission = limits[kind](limitKey);
+  if (admission !== undefined) return admission;
+  refusals.add({ reason: "caller_limit", pid, uid });
+  throw unavailable("too many calls from this caller", { reason: "caller_limit" });
 }

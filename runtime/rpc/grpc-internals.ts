@@ -10,6 +10,7 @@ import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 /** The parts of node's ServerHttp2Stream that are used here. */
 interface ResettableStream {
   close(code: number): void;
+  once(event: "close", listener: () => void): unknown;
 }
 
 /** The call object that interceptors of grpc-js see, given the one that its handlers see. */
@@ -33,6 +34,18 @@ export function resetStream(
   return true;
 }
 
+/** Calls `listener` when the HTTP/2 stream of an intercepted call is gone, at once if it cannot be watched. */
+export function onceClosed(
+  intercepted: ServerInterceptingCallInterface,
+  listener: () => void,
+): void {
+  if ("stream" in intercepted && isResettable(intercepted.stream)) {
+    intercepted.stream.once("close", listener);
+  } else {
+    listener();
+  }
+}
+
 function isIntercepted(value: unknown): value is ServerInterceptingCallInterface {
   return typeof value === "object" && value !== null && "sendStatus" in value;
 }
@@ -42,6 +55,8 @@ function isResettable(value: unknown): value is ResettableStream {
     typeof value === "object" &&
     value !== null &&
     "close" in value &&
-    typeof value.close === "function"
+    typeof value.close === "function" &&
+    "once" in value &&
+    typeof value.once === "function"
   );
 }

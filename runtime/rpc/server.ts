@@ -4,7 +4,7 @@ import {
   logVerbosity,
   Server,
   ServerCredentials,
-  type ServerInterceptingCall,
+  ServerInterceptingCall,
   type ServerInterceptingCallInterface,
   type ServerOptions,
   setLogVerbosity,
@@ -17,7 +17,8 @@ import type { Clock } from "../time/clock.ts";
 import { ActiveCall, type CallDeps, type GrpcCall } from "./active-call.ts";
 import { Connection } from "./connection.ts";
 import { methodPath, rawMethod } from "./definition.ts";
-import { interceptedCall, resetStream } from "./grpc-internals.ts";
+import { toStatusObject } from "./errors.ts";
+import { interceptedCall, onceClosed, resetStream } from "./grpc-internals.ts";
 import { adaptMethod } from "./handler.ts";
 import type { Interceptor } from "./interceptor.ts";
 import { DEFAULT_RPC_LIMITS, type RpcLimits } from "./limits.ts";
@@ -36,6 +37,12 @@ export interface RpcServerOptions<C> {
   readonly interceptors: readonly Interceptor<C>[];
   /** Who is on the other end of a connection; asked once, when the connection is injected. */
   readonly callerOf: (connectionId: string) => C;
+  /**
+   * Whether a caller may have one more call; asked when its headers are here and before any of its message is, so that what a
+   * caller can make us hold is bounded over all its connections. What is returned is disposed of when the call's stream closes;
+   * what is thrown is the status that the call is refused with.
+   */
+  readonly admit?: (caller: C, call: { readonly isStream: boolean }) => Disposable;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,6 +57,7 @@ export interface RpcServerOptions<C> {
  */
 export class RpcServer<C> implements AsyncDisposable {
   readonly #callerOf: (connectionId: string) => C;
+  readonly #admit: RpcServerOptions<C>["admit"];
   readonly #grpc: Server;
   readonly #clock: Clock;
   readonly #connections = new Map<string, Connection<C>>();
@@ -74,6 +82,7 @@ export class RpcServer<C> implements AsyncDisposable {
     const limits = { ...DEFAULT_RPC_LIMITS, ...o.limits };
     const ids = new Ids(o.random);
     this.#callerOf = o.callerOf;
+    this.#admit = o.admit;
     this.#clock = o.clock;
     this.#callDeps = { log: o.log, newRequestId: () => ids.next() };
     const unused = unavailable("connection made no call");
@@ -180,15 +189,35 @@ export class RpcServer<C> implements AsyncDisposable {
       "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
       "grpc-node.max_session_memory": limits.maxSessionMemoryMb,
       interceptors: [
-        ({ requestStream }, call) => {
+        ({ requestStream, responseStream }, call) => {
           const connection = this.#connections.get(call.getPeer());
-          if (connection !== undefined) this.#overdueFirstCalls.arrived(connection);
+          if (connection !== undefined) {
+            this.#overdueFirstCalls.arrived(connection);
+            const refusal = this.#refusalOf(connection, call, requestStream || responseStream);
+            if (refusal !== undefined) return refuse(call, refusal);
+          }
           if (!requestStream) this.#overdueRequests.expect(call);
           // Looked at, not wrapped: grpc-js reads no more of an interceptor's result than this interface.
           return call as ServerInterceptingCall;
         },
       ],
     };
+  }
+
+  #refusalOf(
+    { caller }: Connection<C>,
+    call: ServerInterceptingCallInterface,
+    isStream: boolean,
+  ): StatusError | undefined {
+    if (this.#admit === undefined) return undefined;
+    try {
+      const admission = this.#admit(caller, { isStream });
+      onceClosed(call, () => admission[Symbol.dispose]());
+      return undefined;
+    } catch (err) {
+      if (err instanceof StatusError) return err;
+      throw err;
+    }
   }
 
   #register(registration: Registration<C>, interceptors: readonly Interceptor<C>[]): void {
@@ -256,6 +285,20 @@ export class RpcServer<C> implements AsyncDisposable {
       this.#slowReaders.sweep();
     }
   }
+}
+
+/** A call that ends where it began: nothing of it is read. */
+function refuse(
+  call: ServerInterceptingCallInterface,
+  status: StatusError,
+): ServerInterceptingCall {
+  return new ServerInterceptingCall(call, {
+    start: () => {
+      call.sendStatus(toStatusObject(status, undefined));
+      // Not in the same turn: the reset would overtake the status.
+      setImmediate(() => resetStream(call, true));
+    },
+  });
 }
 
 /** Over TLS both sides must have agreed on HTTP/2 (RFC 9113 3.2); elsewhere they can only know. */

@@ -1,6 +1,9 @@
 // The Workload API as a client sees it, over the real socket: SPIFFE Workload API 4-6, Workload Endpoint 3 and 6.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
@@ -233,5 +236,46 @@ describe("the Workload API", () => {
     await isRefused(first(client().fetchX509SVID({}, call)), Status.UNAVAILABLE, "caller_limit");
     for (const stream of streams) await stream.return?.();
     await eventually("a free place", () => first(client().fetchJWTBundles({}, call)));
+  });
+
+  it("holds a caller to its calls of every service, over all its connections", async () => {
+    const socket = machine.address.replace("unix://", "unix:");
+    using stack = new DisposableStack();
+    const watches = Array.from({ length: 16 }, () => {
+      const own = openChannel({ target: socket });
+      stack.defer(() => own.close());
+      return createClient(Health, own).watch({}, { signal })[Symbol.asyncIterator]();
+    });
+    for (const watch of watches) await watch.next();
+    const one = first(createClient(Health, channel).watch({}, { signal }));
+    await isRefused(one, Status.UNAVAILABLE, "caller_limit");
+    for (const watch of watches) await watch.return?.();
+    await eventually("a free place", () => first(client().fetchJWTBundles({}, call)));
+  });
+
+  it("counts calls before their messages are here", async () => {
+    const session = connect("http://localhost", {
+      createConnection: () => connectSocket(machine.address.replace("unix://", "")),
+    });
+    try {
+      const path = "/grpc.health.v1.Health/Check";
+      const start = (): ClientHttp2Stream =>
+        session.request({
+          ":method": "POST",
+          ":path": path,
+          "content-type": "application/grpc",
+          te: "trailers",
+        });
+      const held = Array.from({ length: 16 }, start);
+      for (const stream of held) stream.write(Buffer.of(0, 0, 0, 1, 0, 1));
+      const [headers] = await once(start(), "response");
+      assert.equal(headers["grpc-status"], String(Status.UNAVAILABLE));
+      for (const stream of held) stream.close();
+      await eventually("a free place", () =>
+        createClient(Health, channel).check({}, { signal, timeoutMs: 5_000 }),
+      );
+    } finally {
+      session.destroy();
+    }
   });
 });
