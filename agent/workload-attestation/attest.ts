@@ -60,7 +60,7 @@ function instanceOf({ uid, pid, startTime, cgroup }: ProcessFacts): InstanceFact
   return {
     uid,
     process: `${pid}@${startTime}`,
-    ...(cgroup.containerId && { containerId: cgroup.containerId }),
+    ...(cgroup.containerPath && { containerId: cgroup.containerPath }),
     ...(cgroup.systemdUnit && { systemdUnit: cgroup.systemdUnit }),
   };
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { parseCgroup } from "./cgroup.ts";
 
 const id = "4f1c0a7e".repeat(8);
+const outerId = "0b5e91d2".repeat(8);
 
 describe("parseCgroup", () => {
   const cases = [
@@ -18,7 +19,7 @@ describe("parseCgroup", () => {
       text: "0::/user.slice/user-1000.slice/user@1000.service/app.slice/mail.service\n",
       want: {
         path: "/user.slice/user-1000.slice/user@1000.service/app.slice/mail.service",
-        systemdUnit: "mail.service",
+        systemdUnit: "user@1000.service/mail.service",
       },
     },
     {
@@ -29,17 +30,43 @@ describe("parseCgroup", () => {
     {
       name: "docker with the systemd driver",
       text: `0::/system.slice/docker-${id}.scope\n`,
-      want: { path: `/system.slice/docker-${id}.scope`, containerId: id },
+      want: { path: `/system.slice/docker-${id}.scope`, containerId: id, containerPath: id },
+    },
+    {
+      name: "a container that a user's cgroups name",
+      text: `0::/user.slice/user-1000.slice/user@1000.service/${id}\n`,
+      want: {
+        path: `/user.slice/user-1000.slice/user@1000.service/${id}`,
+        containerId: id,
+        containerPath: `user@1000.service/${id}`,
+      },
+    },
+    {
+      name: "a unit that another unit's cgroups name",
+      text: "0::/system.slice/batch.service/nginx.service\n",
+      want: {
+        path: "/system.slice/batch.service/nginx.service",
+        systemdUnit: "batch.service/nginx.service",
+      },
+    },
+    {
+      name: "a container in a container",
+      text: `0::/docker/${outerId}/docker/${id}\n`,
+      want: {
+        path: `/docker/${outerId}/docker/${id}`,
+        containerId: id,
+        containerPath: `${outerId}/${id}`,
+      },
     },
     {
       name: "docker with cgroupfs, v1 hierarchies",
       text: `12:memory:/docker/${id}\n3:cpu,cpuacct:/docker/${id}\n1:name=systemd:/\n`,
-      want: { path: `/docker/${id}`, containerId: id },
+      want: { path: `/docker/${id}`, containerId: id, containerPath: id },
     },
     {
       name: "a hybrid hierarchy: the container wins over the longer path",
       text: `0::/a/very/long/path/that/says/nothing/about/where/this/process/really/runs/at/all/in/the/end\n4:pids:/docker/${id}\n`,
-      want: { path: `/docker/${id}`, containerId: id },
+      want: { path: `/docker/${id}`, containerId: id, containerPath: id },
     },
     {
       name: "a path with a colon",

@@ -7,10 +7,15 @@
 export interface CgroupFacts {
   /** The most telling path: the one that names a container or unit, else the longest; "/" at least. */
   readonly path: string;
-  /** 64 hexadecimal digits, when a path component carries a container ID. */
+  /** 64 hexadecimal digits, when a path component carries a container ID; of nested ones the innermost. */
   readonly containerId?: string;
-  /** For example "nginx.service"; never a user manager or a login session. */
+  /**
+   * For example "nginx.service"; never a user manager or a login session. Below another unit it carries that one's name too, as
+   * in "user@1000.service/mail.service": whoever may make cgroups below its own can name them as it likes.
+   */
   readonly systemdUnit?: string;
+  /** The container with the units and containers around it, for the same reason; usually no more than its ID. */
+  readonly containerPath?: string;
 }
 
 const maxLines = 64;
@@ -33,10 +38,15 @@ export function parseCgroup(text: string): CgroupFacts {
 }
 
 function factsOf(path: string): Omit<CgroupFacts, "path"> {
-  const components = path.split("/").reverse();
-  const containerId = components.map((c) => containerPattern.exec(c)?.[1]).find((id) => id);
-  const systemdUnit = components.find((c) => c.endsWith(".service") && !c.startsWith("user@"));
-  return { ...(containerId && { containerId }), ...(systemdUnit && { systemdUnit }) };
+  const components = path.split("/");
+  const units = components.filter((c) => c.endsWith(".service"));
+  const containers = components.flatMap((c) => containerPattern.exec(c)?.[1] ?? []);
+  const containerId = containers.at(-1);
+  const isUnit = units.length > 0 && !units.at(-1)?.startsWith("user@");
+  return {
+    ...(containerId && { containerId, containerPath: [...units, ...containers].join("/") }),
+    ...(isUnit && { systemdUnit: units.join("/") }),
+  };
 }
 
 /** A container beats a unit beats a bare path; among equals the longer path is the finer one. */
