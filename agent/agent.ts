@@ -16,7 +16,6 @@ import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
 import { AgentAudit } from "./audit/agent-audit.ts";
 import { AuditWitness } from "./audit/audit-witness.ts";
 import { deliveryRecord, refusalRecord } from "./audit/delivery-records.ts";
-import { RefusalFilter } from "./audit/refusal-filter.ts";
 import { KeyPool } from "./cache/key-pool.ts";
 import { WorkloadCache } from "./cache/workload-cache.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
@@ -24,7 +23,7 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import { ServerConnection } from "./connection/server-connection.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
 import { Endpoints } from "./endpoints/endpoints.ts";
-import type { Refusal } from "./endpoints/refusals.ts";
+import type { OnRefused } from "./endpoints/refusals.ts";
 import { exportPrivateKey, storeIdentity } from "./identity/agent-identity.ts";
 import { IdentityHolder } from "./identity/identity-holder.ts";
 import { TrustStore } from "./identity/trust-store.ts";
@@ -106,7 +105,7 @@ export class Agent implements AsyncDisposable {
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
         info: () => describeAgent(deps, core),
-        onRefused: refusalRecorder(core, clock),
+        onRefused: refusalRecorder(core),
         clock,
         random,
         log,
@@ -378,13 +377,9 @@ function collectState(
   return toBinary(AgentStateSchema, state);
 }
 
-/** Puts refusals on record, those that repeat once a minute. */
-function refusalRecorder(core: Core, clock: Clock): (refusal: Refusal) => void {
-  const filter = new RefusalFilter(clock);
-  return ({ reason, pid, uid, caller }) => {
+function refusalRecorder(core: Core): OnRefused {
+  return ({ reason, pid, uid, caller }, suppressed) => {
     const executable = caller?.executable;
-    const suppressed = filter.admit(JSON.stringify([reason, uid, executable]));
-    if (suppressed === undefined) return;
     const refused = { reason, pid, uid, executable, selectors: caller?.selectors ?? [] };
     core.audit.record(refusalRecord(refused, suppressed, core.identity.identity?.id.toString()));
   };

@@ -11,9 +11,15 @@ export class EntryIndex {
   readonly #byAnchor = new Map<string, Set<CachedEntry>>();
   /** How many selectors of each kind there are; see {@link asksFor}. */
   readonly #kinds = new Map<string, number>();
+  #newKinds = 0;
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** How often an entry came that asks for a kind of selector which none asked for before. */
+  get newKinds(): number {
+    return this.#newKinds;
   }
 
   get(id: string): CachedEntry | undefined {
@@ -88,6 +94,7 @@ export class EntryIndex {
   #countKinds(entry: CachedEntry, change: 1 | -1): void {
     for (const kind of entry.selectors.map(kindOf)) {
       const count = (this.#kinds.get(kind) ?? 0) + change;
+      if (count === 1 && change === 1) this.#newKinds += 1;
       if (count === 0) this.#kinds.delete(kind);
       else this.#kinds.set(kind, count);
     }

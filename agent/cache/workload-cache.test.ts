@@ -281,6 +281,16 @@ describe("WorkloadCache", () => {
     assert.deepEqual(pathsOf(one.feed.value), []);
   });
 
+  it("tells of kinds of selectors that no entry asked for before, and of no others", () => {
+    const { cache, apply } = setUp();
+    apply({ entries: [cachedEntry("a", ["uid:1"])] });
+    const { value } = cache.selectorKinds;
+    apply({ entries: [cachedEntry("b", ["uid:2"])] });
+    assert.equal(cache.selectorKinds.value, value);
+    apply({ entries: [cachedEntry("c", ["uid:1", "sha256:aa"])] });
+    assert.notEqual(cache.selectorKinds.value, value);
+  });
+
   it("forgets callers whose streams have closed", async () => {
     const { cache, apply, serveAll } = setUp();
     apply({ entries: [cachedEntry("a", ["uid:1"], { prefetch: false })] });

@@ -65,6 +65,7 @@ export class WorkloadCache implements WorkloadViews {
   readonly #entries = new EntryIndex();
   readonly #status = new Feed<ViewStatus>(STARTING);
   readonly #ordersDue = new Feed(0);
+  readonly #selectorKinds = new Feed(0);
   #issuanceEpoch = "";
 
   constructor(deps: WorkloadCacheDeps) {
@@ -95,6 +96,10 @@ export class WorkloadCache implements WorkloadViews {
 
   get status(): ReadFeed<ViewStatus> {
     return this.#status;
+  }
+
+  get selectorKinds(): ReadFeed<number> {
+    return this.#selectorKinds;
   }
 
   /** Changes when an X509-SVID may have to be ordered at once. */
@@ -145,6 +150,8 @@ export class WorkloadCache implements WorkloadViews {
       this.subscriptions.bundleChanged(wire.trustDomain, revision);
     }
     for (const entry of change.entries) this.#putEntry(entry, revision);
+    const { newKinds } = this.#entries;
+    if (newKinds !== this.#selectorKinds.value) this.#selectorKinds.set(newKinds);
   }
 
   /** Takes out the entries whose time is up; returns how many. */

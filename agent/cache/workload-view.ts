@@ -94,6 +94,8 @@ export interface WorkloadViews {
   openEntries(caller: WorkloadCaller): Subscription;
   /** The entries that a caller's selectors grant at this moment. */
   granted(caller: WorkloadCaller): readonly GrantedEntry[];
+  /** Changes when an entry comes that asks for a kind of selector which none asked for before; see `asksFor`. */
+  readonly selectorKinds: ReadFeed<number>;
   /** Whether any entry of this node asks for a kind of selector, for example type "unix" and prefix "sha256:". */
   asksFor(type: string, prefix: string): boolean;
   /** Whether the caller would be granted more if every undecided selector turned out to be true. */

@@ -24,7 +24,7 @@ import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
 import { refusalMessage } from "./refusal-message.ts";
-import { type Refusal, Refusals } from "./refusals.ts";
+import { type OnRefused, type Refusal, Refusals } from "./refusals.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
 
 export interface EndpointsDeps {
@@ -36,8 +36,8 @@ export interface EndpointsDeps {
   readonly waitForIdentityMs: number;
   readonly views: WorkloadViews;
   readonly info: () => AgentInfo;
-  /** Told of each refusal, for the audit. */
-  readonly onRefused?: (refusal: Refusal) => void;
+  /** Told of refusals, for the audit. */
+  readonly onRefused?: OnRefused;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -55,7 +55,10 @@ export class Endpoints implements AsyncDisposable {
   /** Listens on both sockets when it returns. */
   static async open(deps: EndpointsDeps): Promise<Endpoints> {
     const { views, limits, log, clock, random } = deps;
-    const refusals = new Refusals(clock, deps.onRefused);
+    const refusals = new Refusals(clock, (refusal, suppressed) => {
+      logRefusal(log, refusal, suppressed);
+      deps.onRefused?.(refusal, suppressed);
+    });
     const attestation = attestationOf(deps);
     await using opening = new AsyncDisposableStack();
     opening.use(
@@ -70,6 +73,7 @@ export class Endpoints implements AsyncDisposable {
           callsPerCaller: limits.maxCallsPerCaller,
         }),
         attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),
+        isPresent: ({ credentials }) => isSameProcess(credentials),
         waitForIdentityMs: deps.waitForIdentityMs,
         views,
         refusals,
@@ -121,6 +125,25 @@ export class Endpoints implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync();
   }
+}
+
+function logRefusal(
+  log: Logger,
+  { reason, pid, uid, caller, cause }: Refusal,
+  suppressed: number,
+): void {
+  log.info(
+    {
+      component: "workload_api",
+      reason_code: reason,
+      caller_pid: pid,
+      caller_uid: uid,
+      executable: caller?.executable,
+      suppressed,
+      ...(cause === undefined ? {} : { err: cause }),
+    },
+    "Refused workload",
+  );
 }
 
 function attestationOf({ views, clock }: EndpointsDeps): AttestDeps {

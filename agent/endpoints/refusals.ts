@@ -3,6 +3,7 @@
  * identity issued" (decision D10).
  */
 import type { Clock } from "../../runtime/time/clock.ts";
+import { RefusalFilter } from "../audit/refusal-filter.ts";
 import type { AttestedCaller } from "../workload-attestation/attest.ts";
 
 /** Why a caller got nothing, in the words of `assay why`. */
@@ -21,21 +22,34 @@ export interface Refusal {
   readonly uid: number;
   /** Absent when the caller could not be attested at all. */
   readonly caller?: AttestedCaller;
+  /** What went wrong, where something did. */
+  readonly cause?: unknown;
 }
 
 const maxKept = 256;
 
-/** A bounded list: a caller that is refused in a loop costs no memory. */
+/** Told of refusals that are to be on record, with how many like it were not told of before. */
+export type OnRefused = (refusal: Refusal, suppressed: number) => void;
+
+/** A bounded list: a caller that is refused in a loop costs no memory, and is told of once a minute. */
 export class Refusals {
   readonly #clock: Clock;
-  readonly #onAdded: (refusal: Refusal) => void;
+  readonly #onRefused: OnRefused;
+  readonly #onCounted: (reason: RefusalReason) => void;
+  readonly #filter: RefusalFilter;
   readonly #kept: Refusal[] = [];
   #total = 0;
 
-  /** @param onAdded told of each, for the audit */
-  constructor(clock: Clock, onAdded: (refusal: Refusal) => void = () => {}) {
+  /** @param onCounted told of every one, for the metrics */
+  constructor(
+    clock: Clock,
+    onRefused: OnRefused = () => {},
+    onCounted: (reason: RefusalReason) => void = () => {},
+  ) {
     this.#clock = clock;
-    this.#onAdded = onAdded;
+    this.#onRefused = onRefused;
+    this.#onCounted = onCounted;
+    this.#filter = new RefusalFilter(clock);
   }
 
   /** How many there ever were. */
@@ -48,7 +62,10 @@ export class Refusals {
     const added = { ...refusal, at: this.#clock.now() };
     this.#kept.push(added);
     if (this.#kept.length > maxKept) this.#kept.shift();
-    this.#onAdded(added);
+    this.#onCounted(refusal.reason);
+    const kind = JSON.stringify([refusal.reason, refusal.uid, refusal.caller?.executable]);
+    const suppressed = this.#filter.admit(kind);
+    if (suppressed !== undefined) this.#onRefused(added, suppressed);
   }
 
   /** Latest first. */

@@ -20,6 +20,7 @@ import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { GrantedEntry, Subscription, WorkloadView } from "../cache/workload-view.ts";
+import type { AttestedCaller } from "../workload-attestation/attest.ts";
 import { entitledViews, noIdentity } from "./entitlement.ts";
 import { validateJwtSvid } from "./validate-jwt-svid.ts";
 import {
@@ -46,42 +47,47 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     this.#deps = deps;
   }
 
-  async *fetchX509SVID(
+  fetchX509SVID(
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509SVIDResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call, "stream");
-    using subscription = this.#deps.views.openX509(session.caller);
     const hasSvid = (view: WorkloadView): boolean => view.identities.length > 0;
-    yield* this.#answers(session, subscription, call, hasSvid, x509SvidResponse);
+    return this.#answers(call, (caller) => this.#deps.views.openX509(caller), {
+      isAnswer: hasSvid,
+      messageOf: x509SvidResponse,
+    });
   }
 
-  async *fetchX509Bundles(
+  fetchX509Bundles(
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509BundlesResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call, "stream");
-    using subscription = this.#deps.views.openEntries(session.caller);
-    yield* this.#answers(session, subscription, call, hasBundle, x509BundlesResponse);
+    return this.#answers(call, (caller) => this.#deps.views.openEntries(caller), {
+      isAnswer: hasBundle,
+      messageOf: x509BundlesResponse,
+    });
   }
 
-  async *fetchJWTBundles(
+  fetchJWTBundles(
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof JWTBundlesResponseSchema>> {
-    using session = await WorkloadSession.open(this.#deps, call, "stream");
-    using subscription = this.#deps.views.openEntries(session.caller);
-    yield* this.#answers(session, subscription, call, hasBundle, jwtBundlesResponse);
+    return this.#answers(call, (caller) => this.#deps.views.openEntries(caller), {
+      isAnswer: hasBundle,
+      messageOf: jwtBundlesResponse,
+    });
   }
 
   async fetchJWTSVID(request: JWTSVIDRequest, call: Call): Promise<JwtSvidResponse> {
     const audience = checkAudience(request.audience);
     const wanted = request.spiffeId === "" ? undefined : parseId(request.spiffeId);
-    using session = await WorkloadSession.open(this.#deps, call, "call");
+    const session = await WorkloadSession.open(this.#deps, call);
     using subscription = this.#deps.views.openEntries(session.caller);
     const { entries } = await this.#firstView(session, subscription, call);
     const granted = withUniqueHints(entries.filter((e) => !wanted || e.spiffeId === wanted));
     if (granted.length === 0) throw noIdentity();
+    // An identity that is not for this audience takes none of the others away; if none is for it, the cache says so.
+    const allowed = granted.filter((entry) => allowsAll(entry, audience));
     const fetchOne = async (entry: GrantedEntry): Promise<JwtSvidResponse["svids"]> => {
       const svid = await this.#deps.views.fetchJwtSvid({
         caller: session.caller,
@@ -91,7 +97,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
       });
       return [{ spiffeId: svid.spiffeId, svid: svid.token, hint: svid.hint }];
     };
-    const svids = await Promise.all(granted.map(fetchOne));
+    const svids = await Promise.all((allowed.length === 0 ? granted : allowed).map(fetchOne));
     return { svids: svids.flatMap((each) => each ?? []) };
   }
 
@@ -101,7 +107,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
   ): Promise<MessageInitShape<typeof ValidateJWTSVIDResponseSchema>> {
     const [audience = ""] = checkAudience([request.audience]);
     if (request.svid === "") throw invalidArgument("svid must be specified");
-    using session = await WorkloadSession.open(this.#deps, call, "call");
+    const session = await WorkloadSession.open(this.#deps, call);
     using subscription = this.#deps.views.openEntries(session.caller);
     const view = await this.#firstView(session, subscription, call);
     return validateJwtSvid(request.svid, audience, view, this.#deps.clock.now());
@@ -117,20 +123,33 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
   }
 
   async *#answers<T>(
-    session: WorkloadSession,
-    subscription: Subscription,
     call: Call,
-    isAnswer: (view: WorkloadView) => boolean,
-    messageOf: (view: WorkloadView) => T,
+    open: (caller: AttestedCaller) => Subscription,
+    o: { readonly isAnswer: (view: WorkloadView) => boolean; messageOf: (view: WorkloadView) => T },
   ): AsyncGenerator<T> {
+    const session = await WorkloadSession.open(this.#deps, call);
     let last: T | undefined;
-    for await (const view of this.#views(session, subscription, call, isAnswer)) {
-      const message = messageOf(view);
-      // A view may differ only in what this call does not tell.
-      if (!isDeepStrictEqual(message, last)) yield message;
-      last = message;
-      // Control comes back here when the transport takes more: the message is on its way.
-      subscription.delivered(view);
+    for (let isOver = false; !isOver; ) {
+      using subscription = open(session.caller);
+      const left = new AbortController();
+      const signal = AbortSignal.any([call.signal, left.signal]);
+      const watching = session.selectorsChanged(signal).finally(() => left.abort());
+      // A failure is thrown below, unless the call is over by then.
+      watching.catch(() => {});
+      try {
+        for await (const view of this.#views(session, subscription, signal, o.isAnswer)) {
+          session.requirePresence();
+          const message = o.messageOf(view);
+          // A view may differ only in what this call does not tell.
+          if (!isDeepStrictEqual(message, last)) yield message;
+          last = message;
+          // Control comes back here when the transport takes more: the message is on its way.
+          subscription.delivered(view);
+        }
+      } finally {
+        left.abort();
+      }
+      isOver = !(await watching);
     }
   }
 
@@ -139,14 +158,15 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     subscription: Subscription,
     call: Call,
   ): Promise<WorkloadView> {
-    for await (const view of this.#views(session, subscription, call, hasBundle)) return view;
+    for await (const view of this.#views(session, subscription, call.signal, hasBundle))
+      return view;
     throw noIdentity();
   }
 
   #views(
     session: WorkloadSession,
     subscription: Subscription,
-    call: Call,
+    signal: AbortSignal,
     isAnswer: (view: WorkloadView) => boolean,
   ): AsyncGenerator<WorkloadView> {
     return entitledViews(
@@ -157,13 +177,17 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
         isAnswer,
         onRefused: (view) => session.refused(view),
       },
-      call.signal,
+      signal,
     );
   }
 }
 
 function hasBundle(view: WorkloadView): boolean {
   return view.bundle !== undefined;
+}
+
+function allowsAll({ allowedAudiences }: GrantedEntry, audience: readonly string[]): boolean {
+  return allowedAudiences.length === 0 || audience.every((each) => allowedAudiences.includes(each));
 }
 
 function checkAudience(audience: readonly string[]): readonly string[] {

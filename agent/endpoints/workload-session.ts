@@ -1,22 +1,22 @@
 /**
- * The part that every Workload API call shares: count it against its caller, find out who the caller
- * is, and turn each way this can fail into the status that the standard names.
+ * The part that every Workload API call shares: find out who the caller is, and turn each way this can fail into the status that the standard names.
  */
+import { selectorSetDigest } from "../../proto/selector.ts";
 import { unavailable } from "../../runtime/errors/status-error.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { ViewStatus, WorkloadView, WorkloadViews } from "../cache/workload-view.ts";
 import { type AttestedCaller, CallerGoneError } from "../workload-attestation/attest.ts";
 import type { Undecided } from "../workload-attestation/workload-attestor.ts";
-import type { CallerLimits } from "./caller-limits.ts";
 import { identityWaitMs } from "./identity-wait.ts";
-import type { RefusalReason, Refusals } from "./refusals.ts";
+import type { Refusal, RefusalReason, Refusals } from "./refusals.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 
 export interface WorkloadSessionDeps {
   readonly views: WorkloadViews;
   readonly attest: (peer: WorkloadPeer, signal: AbortSignal) => Promise<AttestedCaller>;
-  readonly limits: CallerLimits;
+  /** Whether the process that connected still runs. */
+  readonly isPresent: (peer: WorkloadPeer) => boolean;
   readonly refusals: Refusals;
   readonly clock: Clock;
   /** The setting `waitForIdentity` in milliseconds. */
@@ -28,47 +28,62 @@ type WorkloadCall = CallContext<WorkloadPeer>;
 /** How long to wait before a caller is attested again while an attestor has a transient failure. */
 const reattestMs = 100;
 
-/** One call of an attested workload. Dispose of it when the call ends. */
-export class WorkloadSession implements Disposable {
-  readonly caller: AttestedCaller;
+/** One call of an attested workload. */
+export class WorkloadSession {
   readonly #deps: WorkloadSessionDeps;
   readonly #call: WorkloadCall;
-  readonly #admission: Disposable;
+  #caller: AttestedCaller;
+  /** The kinds of selectors that were asked for when the caller was attested. */
+  #selectorKinds: number;
 
   private constructor(
     deps: WorkloadSessionDeps,
     call: WorkloadCall,
     caller: AttestedCaller,
-    admission: Disposable,
+    selectorKinds: number,
   ) {
     this.#deps = deps;
     this.#call = call;
-    this.caller = caller;
-    this.#admission = admission;
+    this.#caller = caller;
+    this.#selectorKinds = selectorKinds;
   }
 
-  /** @throws {StatusError} UNAVAILABLE when the caller has too many calls or cannot be attested */
-  static async open(
-    deps: WorkloadSessionDeps,
-    call: WorkloadCall,
-    kind: "stream" | "call",
-  ): Promise<WorkloadSession> {
-    const admission = deps.limits[kind](call.caller.limitKey);
-    if (!admission) {
-      refuse(deps, call, "caller_limit");
-      throw unavailable("too many calls from this caller", { reason: "caller_limit" });
-    }
-    try {
-      const caller = await attestFully(deps, call);
-      return new WorkloadSession(deps, call, caller, admission);
-    } catch (err) {
-      admission[Symbol.dispose]();
-      throw err;
-    }
+  /** @throws {StatusError} UNAVAILABLE when the caller cannot be attested */
+  static async open(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<WorkloadSession> {
+    const selectorKinds = deps.views.selectorKinds.value;
+    return new WorkloadSession(deps, call, await attestFully(deps, call), selectorKinds);
   }
 
-  [Symbol.dispose](): void {
-    this.#admission[Symbol.dispose]();
+  get caller(): AttestedCaller {
+    return this.#caller;
+  }
+
+  /**
+   * Resolves with true once the caller turned out to have other selectors than before: entries ask for kinds of them that none
+   * asked for when it was attested, such as its program's digest. With false once `signal` aborts.
+   *
+   * @throws {StatusError} UNAVAILABLE when the caller cannot be attested again
+   */
+  async selectorsChanged(signal: AbortSignal): Promise<boolean> {
+    for await (const kinds of this.#deps.views.selectorKinds.subscribe(signal)) {
+      if (kinds === this.#selectorKinds) continue;
+      this.#selectorKinds = kinds;
+      const known = selectorSetDigest(this.#caller.selectors);
+      this.#caller = await attestFully(this.#deps, this.#call);
+      if (selectorSetDigest(this.#caller.selectors) !== known) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Makes sure that what is sent now reaches the process that was attested, not whoever it left its connection to.
+   *
+   * @throws {StatusError} UNAVAILABLE when the process has ended
+   */
+  requirePresence(): void {
+    if (this.#deps.isPresent(this.#call.caller)) return;
+    refuse(this.#deps, this.#call, "caller_gone", { caller: this.#caller });
+    throw unavailable("calling process has ended", { reason: "caller_gone" });
   }
 
   /** How long this caller may be held while it has no identity. */
@@ -76,7 +91,7 @@ export class WorkloadSession implements Disposable {
     const { views, waitForIdentityMs } = this.#deps;
     return identityWaitMs({
       waitMs: waitForIdentityMs,
-      processAgeMs: this.caller.facts.ageMs,
+      processAgeMs: this.#caller.facts.ageMs,
       isBehind: isBehind(views.status.value),
       isUndecided: false,
       ...(this.#call.deadlineMs !== undefined && { deadlineMs: this.#call.deadlineMs }),
@@ -85,7 +100,9 @@ export class WorkloadSession implements Disposable {
 
   /** Notes for `assay why` that this caller was refused. */
   refused(view: WorkloadView): void {
-    refuse(this.#deps, this.#call, reasonOf(view, this.#deps.views.status.value), this.caller);
+    refuse(this.#deps, this.#call, reasonOf(view, this.#deps.views.status.value), {
+      caller: this.#caller,
+    });
   }
 }
 
@@ -108,7 +125,7 @@ async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promi
       ...(call.deadlineMs !== undefined && { deadlineMs: call.deadlineMs }),
     });
     if (call.signal.aborted || clock.monotonicMs() - startMs + reattestMs > waitMs) {
-      refuse(deps, call, "attestor_failed", caller);
+      refuse(deps, call, "attestor_failed", { caller });
       throw unavailable("workload attestation is incomplete", { reason: "attestor_failed" });
     }
     await clock.sleep(reattestMs, call.signal);
@@ -120,8 +137,8 @@ async function attestOnce(deps: WorkloadSessionDeps, call: WorkloadCall): Promis
     return await deps.attest(call.caller, call.signal);
   } catch (cause) {
     if (!(cause instanceof CallerGoneError)) throw cause;
-    refuse(deps, call, "caller_gone");
-    throw unavailable("workload attestation failed", { reason: "caller_gone", cause });
+    refuse(deps, call, "caller_gone", { cause });
+    throw unavailable("workload attestation failed", { reason: "caller_gone" });
   }
 }
 
@@ -146,12 +163,11 @@ function reasonOf(view: WorkloadView, status: ViewStatus): RefusalReason {
 }
 
 function refuse(
-  deps: WorkloadSessionDeps,
+  { refusals }: WorkloadSessionDeps,
   call: WorkloadCall,
   reason: RefusalReason,
-  caller?: AttestedCaller,
+  details: Pick<Refusal, "caller" | "cause">,
 ): void {
   const { pid, uid } = call.caller.credentials;
-  deps.refusals.add({ reason, pid, uid, ...(caller && { caller }) });
-  call.log.info({ reason_code: reason, caller_pid: pid, caller_uid: uid }, "Refused workload");
+  refusals.add({ reason, pid, uid, ...details });
 }

@@ -31,6 +31,7 @@ export class FakeWorkloadViews implements WorkloadViews {
     serverRevision: 1n,
     connected: true,
   });
+  readonly selectorKinds: Feed<number> = new Feed(0);
   readonly #view: Feed<WorkloadView>;
   /** Callers of streams, as attested. */
   readonly callers: WorkloadCaller[] = [];
