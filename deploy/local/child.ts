@@ -46,8 +46,14 @@ export class Child {
         // In a process group of its own: Ctrl-C is for whoever started it, who stops it in order.
         detached: true,
       });
+      // However we end, it does not stay behind.
+      const killWithUs = (): void => void child.kill("SIGKILL");
+      process.once("exit", killWithUs);
       const exited = new Promise<Exit>((resolve) => {
-        child.once("exit", (code, signal) => resolve({ code, signal }));
+        child.once("exit", (code, signal) => {
+          process.off("exit", killWithUs);
+          resolve({ code, signal });
+        });
       });
       await once(child, "spawn");
       return new Child(options, child, exited);

@@ -1,21 +1,24 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { describe, it } from "node:test";
+import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { listenForHangup, listenForShutdown } from "./signals.ts";
 
 const start = (graceMs: number) => {
+  const clock = new FakeClock();
   const source = new EventEmitter();
   const exits = new EventEmitter();
   const codes: number[] = [];
   const shutdown = listenForShutdown({
     graceMs,
     source,
+    clock,
     forceExit: (code) => {
       codes.push(code);
       exits.emit("exit");
     },
   });
-  return { source, exits, codes, shutdown };
+  return { source, exits, codes, shutdown, clock };
 };
 
 describe("listenForShutdown", () => {
@@ -30,9 +33,19 @@ describe("listenForShutdown", () => {
     });
   }
 
-  it("forces the exit at the second signal", () => {
+  it("takes signals that arrive together for one request", () => {
     const { source, codes, shutdown } = start(60_000);
+    source.emit("SIGINT");
+    source.emit("SIGINT");
     source.emit("SIGTERM");
+    assert.deepEqual(codes, []);
+    shutdown[Symbol.dispose]();
+  });
+
+  it("forces the exit at a second request", async () => {
+    const { source, codes, shutdown, clock } = start(60_000);
+    source.emit("SIGTERM");
+    await clock.advance(501);
     source.emit("SIGINT");
     assert.deepEqual(codes, [130]);
     shutdown[Symbol.dispose]();

@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from "../time/clock.ts";
+
 /** The part of `process` that delivers signals; given so that tests need not send any. */
 export interface SignalSource {
   on(event: NodeJS.Signals, listener: () => void): unknown;
@@ -10,6 +12,12 @@ export interface Shutdown extends Disposable {
 }
 
 /**
+ * One request to end may arrive several times at once: from the terminal or supervisor, which signal a whole group, and from
+ * the launcher or npm, which pass on what they got.
+ */
+const ECHO_MS = 500;
+
+/**
  * Turns SIGINT and SIGTERM into an AbortSignal. A second one, or `graceMs` without an end after the first, calls `forceExit`:
  * an operator who asks twice must not wait, and neither must a supervisor.
  *
@@ -19,15 +27,18 @@ export function listenForShutdown(o: {
   readonly graceMs: number;
   readonly forceExit: (code: number) => void;
   readonly source?: SignalSource;
+  readonly clock?: Pick<Clock, "monotonicMs">;
 }): Shutdown {
-  const source = o.source ?? process;
+  const { source = process, clock = systemClock } = o;
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let firstAtMs = 0;
   const receive = (exitCode: number) => (): void => {
     if (controller.signal.aborted) {
-      o.forceExit(exitCode);
+      if (clock.monotonicMs() - firstAtMs > ECHO_MS) o.forceExit(exitCode);
       return;
     }
+    firstAtMs = clock.monotonicMs();
     // Unreferenced: a process that has nothing left to do ends without it.
     timer = setTimeout(() => o.forceExit(exitCode), o.graceMs).unref();
     controller.abort();
