@@ -43,7 +43,7 @@ function welcome({ layout }: LocalMachine, spiffeId: string, seconds: string): s
     "Try next, in another terminal:",
     `  export SPIFFE_ENDPOINT_SOCKET=unix://${layout.workloadSocket} ASSAY_SERVER_SOCKET=${layout.adminSocket}`,
     `  ${assay} x509 fetch`,
-    `  ${assay} entry show`,
+    `  ${assay} entry list`,
     `  ${assay} audit list`,
     "Ctrl-C ends it; the next npm start goes on from here.",
   ];
