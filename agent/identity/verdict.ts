@@ -1,9 +1,6 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import {
-  PermissionDeniedDetailsSchema,
-  PermissionDeniedDetails_Reason as Reason,
-} from "../../proto/gen/spire/api/types/status_pb.ts";
-import { Status, StatusError } from "../../runtime/errors/status-error.ts";
+import { agentDenialReason } from "../../proto/convert/status.ts";
+import { PermissionDeniedDetails_Reason as Reason } from "../../proto/gen/spire/api/types/status_pb.ts";
+import { StatusError } from "../../runtime/errors/status-error.ts";
 
 /**
  * What the server says of this agent's standing when it refuses a call: `banned`, or one of those after which the agent may
@@ -11,29 +8,13 @@ import { Status, StatusError } from "../../runtime/errors/status-error.ts";
  */
 export type Verdict = "expired" | "not_attested" | "not_active" | "banned" | "must_reattest";
 
-const DETAILS_TYPE = `type.googleapis.com/${PermissionDeniedDetailsSchema.typeName}`;
-
 /**
  * Reads the verdict from a failed call; undefined when the failure says nothing of the agent's standing. Only the typed detail
  * counts, never the text.
  */
 export function readVerdict(err: unknown): Verdict | undefined {
-  if (!(err instanceof StatusError) || err.code !== Status.PERMISSION_DENIED) return undefined;
-  for (const detail of err.details) {
-    if (detail.typeUrl !== DETAILS_TYPE) continue;
-    const verdict = readReason(detail.value);
-    if (verdict !== undefined) return verdict;
-  }
-  return undefined;
-}
-
-// A detail that makes no sense tells nothing; the call has failed all the same.
-function readReason(value: Uint8Array): Verdict | undefined {
-  try {
-    return verdictOf(fromBinary(PermissionDeniedDetailsSchema, value).reason);
-  } catch {
-    return undefined;
-  }
+  const reason = err instanceof StatusError ? agentDenialReason(err) : undefined;
+  return reason === undefined ? undefined : verdictOf(reason);
 }
 
 function verdictOf(reason: Reason): Verdict | undefined {

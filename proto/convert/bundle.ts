@@ -120,22 +120,15 @@ export function decodeKeyAuthorities(
   return [...byKeyId.values()];
 }
 
-/** Writes a JWT authority. */
-export function encodeJwtAuthority(authority: JwtAuthority): JWTKey {
+function encodeJwtAuthority(authority: JwtAuthority): JWTKey {
   return create(JWTKeySchema, keyFields(authority));
 }
 
-/** Writes a WIT authority. */
-export function encodeWitAuthority(authority: JwtAuthority): WITKey {
+function encodeWitAuthority(authority: JwtAuthority): WITKey {
   return create(WITKeySchema, keyFields(authority));
 }
 
-/**
- * Reads how often to look for a newer bundle, in seconds; zero is no hint.
- *
- * @throws {StatusError} INVALID_ARGUMENT when it is negative or beyond 31 bits
- */
-export function decodeRefreshHint(field: string, seconds: bigint): number | undefined {
+function decodeRefreshHint(field: string, seconds: bigint): number | undefined {
   if (seconds < 0n || seconds > MAX_REFRESH_HINT_SECONDS) {
     throw fieldError(field, `must be between 0 and ${MAX_REFRESH_HINT_SECONDS}`);
   }

@@ -8,9 +8,9 @@ import { decodeMemberId, decodeTrustDomains } from "./id.ts";
 import { decodeSelectors } from "./selector.ts";
 
 /** Longest hint in bytes (Workload API 5.2.1). */
-export const MAX_HINT_BYTES = 1024;
+const MAX_HINT_BYTES = 1024;
 /** Longest entry ID in bytes. */
-export const MAX_ENTRY_ID_BYTES = 255;
+const MAX_ENTRY_ID_BYTES = 255;
 const MAX_FEDERATES_WITH = 1024;
 
 /**

@@ -24,7 +24,7 @@ const MAX_VALUE_BYTES = 4096;
  *
  * @throws {StatusError} INVALID_ARGUMENT when type or value is empty or too long, or the type holds a colon
  */
-export function decodeSelector(field: string, message: WireSelector): Selector {
+function decodeSelector(field: string, message: WireSelector): Selector {
   const { type, value } = message;
   decodeText(`${field}.type`, type, { maxBytes: MAX_TYPE_BYTES, required: true });
   if (type.includes(":")) throw fieldError(`${field}.type`, "must not contain a colon");

@@ -1,21 +1,12 @@
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
-import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   permissionDenied,
   resourceExhausted,
   Status,
-  type StatusDetail,
   StatusError,
   type StatusOptions,
 } from "../../runtime/errors/status-error.ts";
-import { RetryInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+import { retryInfo } from "../../runtime/rpc/status-details.ts";
 import {
   type PermissionDeniedDetails_Reason,
   PermissionDeniedDetailsSchema,
@@ -38,11 +29,7 @@ export function encodeStatus(err: unknown): WireStatus {
     : create(WireStatusSchema, { code: Status.INTERNAL, message: "internal error" });
 }
 
-/** Reads the status of a batch item: undefined for success. */
-export function decodeStatus(message: WireStatus | undefined): StatusError | undefined {
-  if (message === undefined || message.code === Status.OK) return undefined;
-  return new StatusError(message.code, message.message);
-}
+const DENIED_TYPE_URL = `type.googleapis.com/${PermissionDeniedDetailsSchema.typeName}`;
 
 /** PERMISSION_DENIED with the detail by which an agent knows whether to attest again or to stop. */
 export function agentDenied(
@@ -50,51 +37,30 @@ export function agentDenied(
   message: string,
   options: Pick<StatusOptions, "reason"> = {},
 ): StatusError {
-  return permissionDenied(message, {
-    ...options,
-    details: [encodeDetail(PermissionDeniedDetailsSchema, { reason })],
-  });
+  const details = create(PermissionDeniedDetailsSchema, { reason });
+  const value = toBinary(PermissionDeniedDetailsSchema, details);
+  return permissionDenied(message, { ...options, details: [{ typeUrl: DENIED_TYPE_URL, value }] });
 }
 
-/** Why the server refused the agent; undefined when the error is not about the agent's state. */
+/**
+ * Why the server refused the agent; undefined when the error is not about the agent's state, or says it in a way that cannot be
+ * read. Only the typed detail counts, never the text.
+ */
 export function agentDenialReason(err: StatusError): PermissionDeniedDetails_Reason | undefined {
-  return decodeDetail(PermissionDeniedDetailsSchema, err)?.reason;
+  if (err.code !== Status.PERMISSION_DENIED) return undefined;
+  const detail = err.details.find(({ typeUrl }) => typeUrl === DENIED_TYPE_URL);
+  if (detail === undefined) return undefined;
+  try {
+    return fromBinary(PermissionDeniedDetailsSchema, detail.value).reason;
+  } catch {
+    return undefined;
+  }
 }
 
 /** RESOURCE_EXHAUSTED with the time after which to try again. */
 export function rateLimited(message: string, retryAfterMs: number): StatusError {
   return resourceExhausted(message, {
     reason: "rate_limited",
-    details: [encodeDetail(RetryInfoSchema, { retryDelay: durationFromMs(retryAfterMs) })],
+    details: [retryInfo(retryAfterMs)],
   });
-}
-
-/** When the server wants to be asked again, in milliseconds; undefined when it did not say. */
-export function retryAfterMs(err: StatusError): number | undefined {
-  const delay = decodeDetail(RetryInfoSchema, err)?.retryDelay;
-  return delay === undefined ? undefined : durationMs(delay);
-}
-
-const TYPE_URL_PREFIX = "type.googleapis.com/";
-
-function encodeDetail<S extends DescMessage>(schema: S, init: MessageInitShape<S>): StatusDetail {
-  return {
-    typeUrl: TYPE_URL_PREFIX + schema.typeName,
-    value: toBinary(schema, create(schema, init)),
-  };
-}
-
-/** The first detail of a type. One that cannot be read counts as absent: details only add to code and message. */
-function decodeDetail<S extends DescMessage>(
-  schema: S,
-  err: StatusError,
-): MessageShape<S> | undefined {
-  const suffix = `/${schema.typeName}`;
-  const detail = err.details.find(({ typeUrl }) => typeUrl.endsWith(suffix));
-  if (detail === undefined) return undefined;
-  try {
-    return fromBinary(schema, detail.value);
-  } catch {
-    return undefined;
-  }
 }
