@@ -16,6 +16,7 @@ import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
 import { AgentAudit } from "./audit/agent-audit.ts";
 import { AuditWitness } from "./audit/audit-witness.ts";
 import { deliveryRecord, refusalRecord } from "./audit/delivery-records.ts";
+import { RepeatFilter } from "./audit/repeat-filter.ts";
 import { KeyPool } from "./cache/key-pool.ts";
 import { WorkloadCache } from "./cache/workload-cache.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
@@ -270,6 +271,7 @@ async function openCore(deps: AgentDeps): Promise<Core> {
 
   const audit = await AgentAudit.open({
     directory: config.audit.directory ?? join(dirname(config.state.path), "audit"),
+    maxBytes: config.audit.maxSize,
     identity,
     clock,
     log,
@@ -277,6 +279,7 @@ async function openCore(deps: AgentDeps): Promise<Core> {
   const witness = new AuditWitness(log, loaded?.witnessed ?? []);
   const agentId = (): string | undefined => identity.identity?.id.toString();
 
+  const deliveries = new RepeatFilter(clock);
   const bindings = new BindingQueue();
   const onBinding = bindings.add.bind(bindings);
   const cache = new WorkloadCache({
@@ -287,7 +290,13 @@ async function openCore(deps: AgentDeps): Promise<Core> {
     maxJwtSvids: config.limits.maxJwtSvids,
     issueJwtSvid: jwtSvidIssuer({ connection, clock, onBinding }),
     onBinding,
-    onDelivery: (delivery) => audit.record(deliveryRecord(delivery, agentId())),
+    onDelivery: (delivery) => {
+      const { kind, entryId, credential, instance, executable, uid } = delivery;
+      const what = JSON.stringify([kind, entryId, credential, instance, executable, uid]);
+      const suppressed = deliveries.admit(what);
+      if (suppressed === undefined) return;
+      audit.record(deliveryRecord(delivery, suppressed, agentId()));
+    },
   });
   const lastContactMs = Number(loaded?.lastContactMs ?? 0n);
   const contact = new Contact(clock, lastContactMs === 0 ? undefined : new Date(lastContactMs));

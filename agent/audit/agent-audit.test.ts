@@ -6,15 +6,17 @@ import { AuditHeadSchema } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import { verifyJournal } from "../../runtime/journal/verify.ts";
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { RecordingLog } from "../../test/fakes/recording-log.ts";
+import { eventually } from "../../test/support/eventually.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
 import { IdentityHolder } from "../identity/identity-holder.ts";
 import { AgentAudit } from "./agent-audit.ts";
 import { AuditWitness } from "./audit-witness.ts";
-import { RefusalFilter } from "./refusal-filter.ts";
+import { RepeatFilter } from "./repeat-filter.ts";
 
-const openAudit = (dir: TempDir) =>
+const openAudit = (dir: TempDir, maxBytes = 64 * 1024 * 1024) =>
   AgentAudit.open({
     directory: dir.join("audit"),
+    maxBytes,
     identity: new IdentityHolder({ identity: undefined, verdict: undefined }),
     clock: new FakeClock(),
     log: new RecordingLog().log,
@@ -65,6 +67,23 @@ describe("AgentAudit", () => {
     assert.equal((await readdir(dir.join("audit"))).length, 1);
   });
 
+  it("gives up the oldest records when no server takes them and there is no more room", async () => {
+    await using dir = await TempDir.open();
+    await using audit = await openAudit(dir, 3 * 1024 * 1024);
+    const details = { text: "x".repeat(100_000) };
+    for (let i = 0; i < 60; i++) {
+      audit.record({ action: "workload.refuse", details });
+      await audit.next(1);
+    }
+    await eventually("room", () => audit.lost > 0 || undefined);
+    await eventually("files to go", async () =>
+      (await readdir(dir.join("audit"))).length <= 4 ? true : undefined,
+    );
+    const rest = await audit.next(100_000_000);
+    assert.equal(rest?.firstSeq, audit.lost + 1);
+    assert.equal(seqOf(rest?.lines.at(-1)), 60);
+  });
+
   it("takes no word of the server for more than there is", async () => {
     await using dir = await TempDir.open();
     await using audit = await openAudit(dir);
@@ -76,10 +95,10 @@ describe("AgentAudit", () => {
   });
 });
 
-describe("RefusalFilter", () => {
+describe("RepeatFilter", () => {
   it("lets one through a minute, and says how many it held back", async () => {
     const clock = new FakeClock();
-    const filter = new RefusalFilter(clock);
+    const filter = new RepeatFilter(clock);
     assert.deepEqual(
       [filter.admit("a"), filter.admit("a"), filter.admit("a"), filter.admit("b")],
       [0, undefined, undefined, 0],
@@ -89,7 +108,7 @@ describe("RefusalFilter", () => {
   });
 
   it("does not grow with the number of callers", () => {
-    const filter = new RefusalFilter(new FakeClock());
+    const filter = new RepeatFilter(new FakeClock());
     for (let i = 0; i < 10_000; i++) filter.admit(String(i));
     assert.equal(filter.admit("0"), 0, "forgotten, so recorded again");
     assert.equal(filter.admit("9999"), undefined);

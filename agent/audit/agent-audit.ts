@@ -5,6 +5,7 @@ import { type AuditHead, AuditHeadSchema } from "../../proto/gen/assay/sync/v1/s
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import { checkpointBytes } from "../../runtime/journal/checkpoint.ts";
 import { Journal } from "../../runtime/journal/journal.ts";
+import { listSegments } from "../../runtime/journal/segment.ts";
 import { readJournal } from "../../runtime/journal/verify.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
@@ -12,7 +13,9 @@ import type { IdentityHolder } from "../identity/identity-holder.ts";
 
 /**
  * The agent's own audit chain (D8): what it handed to whom, and whom it refused. It goes to the server with the synchronisation
- * stream and is removed here once the server has it; an absent server delays records and drops none.
+ * stream and is removed here once the server has it. An absent server delays records; only when there is no more room for them,
+ * as on a node that serves for weeks without one, the oldest are given up: the node and its memory matter more. The server sees
+ * the gap in the chain, and the log says so here.
  */
 
 /** Small, since a segment is removed as a whole when the server has all of it. */
@@ -22,6 +25,8 @@ const UNATTESTED = "agent/unattested";
 
 export interface AgentAuditDeps {
   readonly directory: string;
+  /** Room for what the server lacks; two segments at least. */
+  readonly maxBytes: number;
   readonly identity: IdentityHolder;
   readonly clock: Clock;
   readonly log: Logger;
@@ -39,6 +44,9 @@ export class AgentAudit implements AsyncDisposable {
   readonly #journal: Journal;
   readonly #written = new Feed(0);
   #confirmedSeq = 0;
+  /** Written since the room was last looked at. */
+  #unchecked = Number.POSITIVE_INFINITY;
+  #lost = 0;
 
   private constructor(deps: AgentAuditDeps, journal: Journal) {
     this.#deps = deps;
@@ -53,6 +61,11 @@ export class AgentAudit implements AsyncDisposable {
       log.warn({ directory }, "Audit record that a crash left half-written was removed");
     }
     return new AgentAudit(deps, journal);
+  }
+
+  /** Records that were given up for want of room, since the agent started. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Changes when records have been added. */
@@ -71,8 +84,15 @@ export class AgentAudit implements AsyncDisposable {
       intent: null,
       ...completeFacts(draft),
     };
-    this.#journal.enqueue(JSON.stringify(body));
+    const line = JSON.stringify(body);
+    this.#journal.enqueue(line);
     this.#written.set(this.#written.value + 1);
+    this.#unchecked += line.length;
+    if (this.#unchecked < SEGMENT_BYTES) return;
+    this.#unchecked = 0;
+    this.#makeRoom().catch((err: unknown) => {
+      this.#deps.log.warn({ err }, "Room for audit records could not be looked at");
+    });
   }
 
   /** The next lines that the server lacks, up to `maxBytes` unless one alone is larger; undefined when it has all. */
@@ -113,6 +133,21 @@ export class AgentAudit implements AsyncDisposable {
       signature: sign("sha256", bytes, identity.privateKey),
       keyId: identity.serialNumber,
     });
+  }
+
+  async #makeRoom(): Promise<void> {
+    const { directory, maxBytes, log } = this.#deps;
+    await this.#journal.flush();
+    const segments = await listSegments(directory);
+    const kept = segments[segments.length - Math.max(2, Math.floor(maxBytes / SEGMENT_BYTES))];
+    const throughSeq = (kept?.firstSeq ?? 0) - 1;
+    const begin = Math.max(this.#confirmedSeq + 1, segments[0]?.firstSeq ?? 1);
+    if (throughSeq < begin) return;
+    const records = throughSeq - begin + 1;
+    this.#lost += records;
+    this.#confirmedSeq = throughSeq;
+    await this.#journal.removeThrough(throughSeq);
+    log.error({ records, directory }, "Audit records were given up, no server took them in time");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

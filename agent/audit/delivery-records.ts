@@ -27,8 +27,12 @@ export interface Refused {
   readonly selectors: readonly { readonly type: string; readonly value: string }[];
 }
 
-/** The record of a delivery. */
-export function deliveryRecord(delivery: Delivery, agentId: string | undefined): AuditDraft {
+/** The record of a delivery. @param suppressed how many of the same kind were not recorded before it */
+export function deliveryRecord(
+  delivery: Delivery,
+  suppressed: number,
+  agentId: string | undefined,
+): AuditDraft {
   const { kind, credential, audience, executable } = delivery;
   return {
     action: `svid.${kind}.deliver`,
@@ -44,7 +48,7 @@ export function deliveryRecord(delivery: Delivery, agentId: string | undefined):
       expiry: delivery.expiresAt.toISOString(),
     },
     entry: { id: delivery.entryId, revision: Number(delivery.entryRevision) },
-    details: { instance: delivery.instance, executable: executable ?? null },
+    details: { instance: delivery.instance, executable: executable ?? null, suppressed },
   };
 }
 

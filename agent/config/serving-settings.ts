@@ -12,6 +12,8 @@ export interface StateSettings {
 /** The agent's own audit chain, until a server has it. */
 export interface AuditSettings {
   readonly directory?: string | undefined;
+  /** Bytes. */
+  readonly maxSize: number;
 }
 
 /** A Unix socket. */
@@ -77,6 +79,11 @@ export const auditSchema: z.ZodPrefault<z.ZodType<AuditSettings>> = z
       .min(1)
       .optional()
       .describe("Folder for records until a server has them. Without it: beside the state file."),
+    maxSize: sizeSchema
+      .prefault("64MiB")
+      .describe(
+        "Room for records that no server takes. Beyond it the oldest are lost, which shows.",
+      ),
   })
   .prefault({})
   .describe("The record of what was handed to whom, and who was refused.");

@@ -3,7 +3,7 @@
  * identity issued" (decision D10).
  */
 import type { Clock } from "../../runtime/time/clock.ts";
-import { RefusalFilter } from "../audit/refusal-filter.ts";
+import { RepeatFilter } from "../audit/repeat-filter.ts";
 import type { AttestedCaller } from "../workload-attestation/attest.ts";
 
 /** Why a caller got nothing, in the words of `assay why`. */
@@ -36,7 +36,7 @@ export class Refusals {
   readonly #clock: Clock;
   readonly #onRefused: OnRefused;
   readonly #onCounted: (reason: RefusalReason) => void;
-  readonly #filter: RefusalFilter;
+  readonly #filter: RepeatFilter;
   readonly #kept: Refusal[] = [];
   #total = 0;
 
@@ -49,7 +49,7 @@ export class Refusals {
     this.#clock = clock;
     this.#onRefused = onRefused;
     this.#onCounted = onCounted;
-    this.#filter = new RefusalFilter(clock);
+    this.#filter = new RepeatFilter(clock);
   }
 
   /** How many there ever were. */

@@ -1,14 +1,14 @@
 import type { Clock } from "../../runtime/time/clock.ts";
 
-/** A caller that is refused again within this time is counted, not recorded. */
+/** What happens again within this time is counted, not recorded. */
 const WINDOW_MS = 60_000;
 const MAX_KEYS = 4_096;
 
 /**
- * Thins out refusals: one that repeats is recorded once a minute, with the number of those that were not. So a process that
- * asks in a loop cannot fill the log, and its asking is still on record.
+ * Thins out what repeats, refusals and deliveries of one credential to one caller: it is recorded once a minute, with the number
+ * of those that were not. So a process that asks in a loop cannot fill the log, and its asking is still on record.
  */
-export class RefusalFilter {
+export class RepeatFilter {
   readonly #clock: Clock;
   /** In the order of their windows' beginnings. */
   readonly #windows = new Map<string, { beganMs: number; suppressed: number }>();
