@@ -54,7 +54,7 @@ export interface ServerDeps {
 
 /** How long calls that are under way may take when the server stops. */
 const DRAIN_MS = 10_000;
-const SWEEP_MS = 5_000;
+const SWEEP_MS = 1_000;
 
 /**
  * The server: puts the parts together, in the order of the data, and runs them. It serves as soon as it is open; what runs in the

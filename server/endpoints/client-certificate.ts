@@ -8,7 +8,7 @@ import { MAX_PRESENTED_CERTIFICATES } from "../../spiffe/x509/certification-path
 /** A client whose certificate was verified. */
 export interface VerifiedClient {
   readonly svid: VerifiedX509Svid;
-  /** How long the connection may last beyond the certificate's end. */
+  /** How long beyond the certificate's end a connection may last that began after it. */
   readonly graceMs: number;
 }
 

@@ -59,7 +59,7 @@ export class NetworkCallers implements Disposable {
   /**
    * Takes in a caller whose certificate was verified. Resolves when what is on record about it is known.
    *
-   * @param graceMs how long the connection may last beyond the certificate's end
+   * @param graceMs how long beyond the certificate's end a connection may last that began after it
    */
   async admit(
     connectionId: string,
@@ -74,7 +74,9 @@ export class NetworkCallers implements Disposable {
     const caller = svid.id.path.startsWith("/spire/agent/")
       ? new LiveAgent({ id: svid.id, leaf, address, clock })
       : new LiveIdentity({ id: svid.id, leaf, address, grantsOf });
-    const endsAt = new Date(leaf.notAfter.getTime() + graceMs);
+    // Who comes with a valid certificate goes when it ends, and may come back within the time of grace to renew it.
+    const isInGrace = leaf.notAfter <= clock.now();
+    const endsAt = new Date(leaf.notAfter.getTime() + (isInGrace ? graceMs : 0));
     // Registered before the read, so that no commit falls between the two.
     this.#add({ connectionId, caller, authority, endsAt });
     await this.#load(caller);
@@ -127,7 +129,7 @@ export class NetworkCallers implements Disposable {
     }
   }
 
-  /** Ends connections whose certificate has run out. Call it every few seconds. */
+  /** Ends connections whose certificate has run out. Call it every second. */
   sweep(): void {
     const now = this.#deps.clock.now();
     for (const { connectionId, endsAt } of [...this.#authenticated.values()]) {
@@ -198,7 +200,7 @@ export class NetworkCallers implements Disposable {
   }
 }
 
-// An expired agent keeps its connection to renew; the sweep ends it when the time of grace is over.
+// Who comes in the time of grace keeps the connection to renew; the sweep ends it.
 function endOf(standing: AgentStanding): StatusError | undefined {
   switch (standing) {
     case "banned":
