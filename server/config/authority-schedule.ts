@@ -15,12 +15,3 @@ export const AUTHORITY_SCHEDULE: {
 export function guaranteedTtl(authorityTtl: number): number {
   return Math.floor(authorityTtl * AUTHORITY_SCHEDULE.activateAt);
 }
-
-/**
- * The longest lifetime that is ever met once authorities follow each other: a new one begins to sign when it has been waiting from
- * its making to its taking over. A longer one is cut short always.
- */
-export function longestTtl(authorityTtl: number): number {
-  const { prepareAt, activateAt } = AUTHORITY_SCHEDULE;
-  return Math.floor(authorityTtl * (1 - (prepareAt - activateAt)));
-}

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { formatDuration } from "../../runtime/config/duration.ts";
 import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
-import { longestTtl } from "./authority-schedule.ts";
+import { guaranteedTtl } from "./authority-schedule.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Something that a single field's schema cannot see. */
@@ -53,12 +53,12 @@ function checkMember(id: SpiffeId, trustDomain: TrustDomain): SpiffeId {
 
 function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {
   if (ca.authorityTtl < 30 * MINUTE) refuse(["ca", "authorityTtl"], "expected at least 30m");
-  const longestMinutes = Math.floor(longestTtl(ca.authorityTtl) / MINUTE);
+  const longestMinutes = Math.floor(guaranteedTtl(ca.authorityTtl) / MINUTE);
   for (const key of ["x509SvidTtl", "jwtSvidTtl", "agentTtl"] as const) {
     if (ca[key] > longestMinutes * MINUTE) {
       refuse(
         ["ca", key],
-        `expected at most ${formatDuration(longestMinutes * MINUTE)}, two thirds of ca.authorityTtl: no authority lasts longer`,
+        `expected at most ${formatDuration(longestMinutes * MINUTE)}, a sixth of ca.authorityTtl: the authority in use may have no more left`,
       );
     }
   }

@@ -33,9 +33,9 @@ describe("serverConfigSchema", () => {
   const refused: readonly { name: string; text: string; problem: string }[] = [
     {
       name: "a lifetime that no authority lasts for",
-      text: "ca: {authorityTtl: 3d, agentTtl: 3d}",
+      text: "ca: {authorityTtl: 3d, agentTtl: 13h}",
       problem:
-        "ca.agentTtl: expected at most 2d, two thirds of ca.authorityTtl: no authority lasts longer",
+        "ca.agentTtl: expected at most 12h, a sixth of ca.authorityTtl: the authority in use may have no more left",
     },
     {
       name: "a name instead of an address",
