@@ -186,12 +186,20 @@ describe("AuthorityRotator", () => {
     await using world = await CaWorld.open({ clock, audit });
     const stop = new AbortController();
     const running = world.rotator.run(stop.signal);
+    // Each round ends when the loop sleeps again.
+    const round = async (ms: number): Promise<void> => {
+      await clock.whenSleeping();
+      await clock.advance(ms);
+      await clock.whenSleeping();
+    };
+    await round(60_000);
     audit.setWritable(false);
-    await clock.advance(3.6 * DAY_MS);
+    clock.jump(3.6 * DAY_MS);
+    await round(10_000);
     assert.deepEqual(await states(world), ["active"]);
     assert.ok(world.recording.messages("error").includes("Authority rotation failed"));
     audit.setWritable(true);
-    await clock.advance(20_000);
+    await round(10_000);
     stop.abort();
     await running;
     assert.deepEqual(await states(world), ["active", "prepared"]);
