@@ -14,12 +14,12 @@ export interface LocalMachineOptions extends Waiting {
   /** The folder that keeps its state; another machine in the same folder later is the same one. */
   readonly home: string;
   readonly trustDomain: string;
+  /** The server's TCP port, unless it is taken; any free one unless given. */
+  readonly preferredPort?: number;
   /** Top-level settings that replace the ones we write. */
   readonly server?: Settings;
   readonly agent?: Settings;
 }
-
-const defaultPort = 8081;
 
 /**
  * A server and an agent joined to it as processes of this machine, with all their state in one folder. The agent proves itself
@@ -49,7 +49,7 @@ export class LocalMachine implements AsyncDisposable {
     const layout = layoutOf(options.home);
     await makeFolders(layout);
     const fingerprint = await ensureNodeCertificate(layout, options.clock.now());
-    const port = await freePort(defaultPort);
+    const port = await freePort(options.preferredPort ?? 0);
     return new LocalMachine(options, layout, port, `/spire/agent/x509pop/${fingerprint}`);
   }
 

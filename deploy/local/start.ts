@@ -13,6 +13,8 @@ import { refuseSecondStart } from "./running.ts";
 import { registerUser } from "./user-entry.ts";
 
 const trustDomain = "example.test";
+/** Where stock tools look for a server. */
+const preferredPort = 8081;
 
 async function main(signal: AbortSignal): Promise<void> {
   const home = resolve(
@@ -23,6 +25,7 @@ async function main(signal: AbortSignal): Promise<void> {
   await using machine = await LocalMachine.prepare({
     home,
     trustDomain,
+    preferredPort,
     clock: systemClock,
     signal,
   });

@@ -8,7 +8,7 @@ if (requires("linux")) {
     test("adds up what calls got done and counts those that failed", async () => {
       const result = await runLoad({
         pid: process.pid,
-        concurrency: 2,
+        concurrency: 3,
         seconds: 0.05,
         call: async (worker) => {
           await new Promise((resolve) => setImmediate(resolve));

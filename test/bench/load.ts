@@ -25,7 +25,7 @@ export interface LoadResult {
   readonly memory: Memory;
 }
 
-/** Runs `concurrency` callers, each with one call at a time, for `seconds`. */
+/** Runs `concurrency` callers, each with one call at a time and at least one in all, for `seconds`. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const { pid, concurrency, seconds, call } = options;
   const latencies = new Latencies();
@@ -34,14 +34,17 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   let lastError: unknown;
   const end = performance.now() + seconds * 1000;
   const worker = async (index: number): Promise<void> => {
-    for (let round = 0; performance.now() < end; round++) {
+    let round = 0;
+    do {
       try {
-        done += await latencies.time(() => call(index, round));
+        // Not in one statement: it would read the sum before it waits.
+        const got = await latencies.time(() => call(index, round++));
+        done += got;
       } catch (error) {
         failed += 1;
         lastError = error;
       }
-    }
+    } while (performance.now() < end);
   };
   const ownBefore = process.cpuUsage();
   const usage = await measureUsage(pid, async () => {

@@ -60,7 +60,7 @@ async function runOne(
   options: Pick<Bench, "seconds" | "count" | "signal">,
 ): Promise<void> {
   const { signal } = options;
-  await using dir = await TempDir.open();
+  await using dir = await TempDir.open(0o755);
   const limits = { rates };
   const machine = await LocalMachine.prepare({
     home: dir.path,

@@ -30,7 +30,7 @@ export class Machine implements AsyncDisposable {
   /** Starts nothing yet. */
   static async open(options: MachineOptions = {}): Promise<Machine> {
     await using stack = new AsyncDisposableStack();
-    const home = options.home ?? stack.use(await TempDir.open()).path;
+    const home = options.home ?? stack.use(await TempDir.open(0o755)).path;
     const controller = new AbortController();
     const { signal } = controller;
     const clock = systemClock;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,9 +10,12 @@ export class TempDir implements AsyncDisposable {
     this.path = path;
   }
 
-  static async open(): Promise<TempDir> {
+  /** For this user only, unless a mode is given that says otherwise. */
+  static async open(mode = 0o700): Promise<TempDir> {
     // Short on purpose: the path of a Unix socket may have 107 bytes.
-    return new TempDir(await mkdtemp(join(tmpdir(), "assay-")));
+    const path = await mkdtemp(join(tmpdir(), "assay-"));
+    await chmod(path, mode);
+    return new TempDir(path);
   }
 
   /** The path of a file in the folder. */
