@@ -401,7 +401,7 @@ async function openObservability(deps: AgentDeps, core: Core): Promise<Observabi
   const metrics = new Metrics();
   addAgentHealth(health, core);
   addAgentMetrics(metrics, core);
-  health.addTo(metrics, "assay_agent_health_state");
+  health.addTo(metrics, "assay_agent_health");
   return ObservabilityEndpoint.open({ address, port, health, metrics, log });
 }
 

@@ -17,6 +17,7 @@ export function reportFailure(io: CliIo, err: unknown): ExitCode {
 function hintFor(err: unknown): string | undefined {
   if (err instanceof CliError) return err.hint;
   if (!(err instanceof StatusError)) return undefined;
+  if (err.reason === "no_identity") return "`assay why --pid PID` tells the reason to operators";
   switch (err.code) {
     case Status.UNAVAILABLE:
       return "is the other side running, and is this its address? see --socket and --server";

@@ -168,11 +168,16 @@ function rowOf(agent: Agent): Row {
   return {
     id: idText(agent.id),
     attestation: agent.attestationType,
-    serial_number: agent.x509svidSerialNumber,
+    serial_number: hexSerial(agent.x509svidSerialNumber),
     expires_at: timeOf(agent.x509svidExpiresAt),
     banned: agent.banned,
     can_reattest: agent.canReattest,
     version: agent.agentVersion,
     selectors: agent.selectors.map(selectorText),
   };
+}
+
+/** The public API says serial numbers in decimal; everything else of ours, the audit above all, in hexadecimal. */
+function hexSerial(decimal: string): string {
+  return /^\d+$/.test(decimal) ? BigInt(decimal).toString(16) : "";
 }
