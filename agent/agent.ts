@@ -1,71 +1,34 @@
-import { dirname, join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { AgentStateSchema } from "../proto/gen/assay/agent/v1/state_pb.ts";
-import { Feed } from "../runtime/feed.ts";
 import { Health } from "../runtime/health.ts";
-import type { Logger } from "../runtime/log.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../runtime/observability.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
 import { runTasks } from "../runtime/process/tasks.ts";
-import type { Random } from "../runtime/random.ts";
-import { Backoff } from "../runtime/time/backoff.ts";
-import type { Clock } from "../runtime/time/clock.ts";
-import { TrustDomain } from "../spiffe/id/trust-domain.ts";
 import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
-import { AgentAudit } from "./audit/agent-audit.ts";
-import { AuditWitness } from "./audit/audit-witness.ts";
-import { deliveryRecord, refusalRecord } from "./audit/delivery-records.ts";
-import { RepeatFilter } from "./audit/repeat-filter.ts";
-import { KeyPool } from "./cache/key-pool.ts";
-import { WorkloadCache } from "./cache/workload-cache.ts";
+import { refusalRecord } from "./audit/delivery-records.ts";
+import { bootstrapTrust } from "./bootstrap-trust.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
-import type { AgentConfig } from "./config/agent-config.ts";
-import { ServerConnection } from "./connection/server-connection.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
 import { Endpoints } from "./endpoints/endpoints.ts";
 import type { OnRefused } from "./endpoints/refusals.ts";
-import { exportPrivateKey, storeIdentity } from "./identity/agent-identity.ts";
-import { IdentityHolder } from "./identity/identity-holder.ts";
-import { TrustStore } from "./identity/trust-store.ts";
-import { AttestationMemory } from "./node-attestation/attestation-memory.ts";
-import { JoinTokenAttestor } from "./node-attestation/join-token.ts";
-import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
 import { runAttestation } from "./node-attestation/run-attestation.ts";
-import { X509PopAttestor } from "./node-attestation/x509pop.ts";
-import { type OpenedState, openState } from "./open-state.ts";
-import { bootstrapBundle } from "./state/bootstrap-bundle.ts";
-import type { NodeFacts } from "./state/node-binding.ts";
-import { StateWriter } from "./state/state-writer.ts";
-import { BindingQueue } from "./sync/binding-queue.ts";
-import { Contact } from "./sync/contact.ts";
+import { type Core, type CoreDeps, openCore } from "./open-core.ts";
 import { retryOnReconnect, runHousekeeping } from "./sync/housekeeping.ts";
-import { DEFAULT_ISSUANCE_LIMITS, type IssuanceLimits } from "./sync/issuance-limits.ts";
-import { jwtSvidIssuer } from "./sync/issue-jwt-svid.ts";
-import { restoreView, storeView } from "./sync/persisted-view.ts";
-import { runServing, type ServingDeps, updateServing } from "./sync/serving.ts";
-import { SyncedView } from "./sync/synced-view.ts";
+import { runServing } from "./sync/serving.ts";
 import { runSynchronizer } from "./sync/synchronizer.ts";
 import { runX509SvidIssuer } from "./sync/x509-svid-issuer.ts";
 
 /** Everything an agent takes from outside. */
-export interface AgentDeps {
-  readonly config: AgentConfig;
+export interface AgentDeps extends CoreDeps {
   /** Where to listen; sockets that a supervisor holds come as descriptors. */
   readonly workloadSocket: UnixEndpoint;
   readonly adminSocket: UnixEndpoint;
   /** Who may use the admin socket. */
   readonly adminUids: ReadonlySet<number>;
-  readonly nodeFacts: NodeFacts;
   readonly version: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
 }
 
-/** Key pairs made in advance, so that a new entry does not wait for one. */
-const KEY_POOL_SIZE = 8;
-const BOOTSTRAP_MAX_RETRY_MS = 30_000;
+/** Without a server for this long, an agent that can attest again tries whether that helps. */
+const CUT_OFF_MS = 60_000;
 
 /**
  * The agent: puts the parts together, in the order of the data, and runs them. It listens when it is open, and serves what its
@@ -91,7 +54,7 @@ export class Agent implements AsyncDisposable {
 
   /** @throws {Error} when the state file may not be used, or a socket cannot be had */
   static async open(deps: AgentDeps): Promise<Agent> {
-    const { config, clock, random, log } = deps;
+    const { config } = deps;
     await using opening = new AsyncDisposableStack();
     const core = await openCore(deps);
     opening.use(core.audit);
@@ -99,17 +62,12 @@ export class Agent implements AsyncDisposable {
     opening.use(core.connection);
     const endpoints = opening.use(
       await Endpoints.open({
-        workloadSocket: deps.workloadSocket,
-        adminSocket: deps.adminSocket,
-        adminUids: deps.adminUids,
+        ...deps,
         limits: config.limits,
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
         info: () => describeAgent(deps, core),
         onRefused: refusalRecorder(core),
-        clock,
-        random,
-        log,
       }),
     );
     if (config.observability.enabled) opening.use(await openObservability(deps, core));
@@ -123,69 +81,37 @@ export class Agent implements AsyncDisposable {
 
   /** Runs until `signal` aborts. A server that is away ends nothing. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#deps;
-    const { cache, connection, identity, trust, view, contact, limits, persist, changed } =
-      this.#core;
-    const log = (component: string): Logger => this.#deps.log.child({ component });
+    const core = this.#core;
+    const { cache, contact } = core;
+    const { config, clock, random, version } = this.#deps;
+    const shared = (component: string) => ({
+      ...core,
+      clock,
+      random,
+      log: this.#deps.log.child({ component }),
+    });
     await runTasks(
       {
-        connection: (stop) => connection.run(stop),
+        connection: (stop) => core.connection.run(stop),
         attestation: async (stop) => {
-          await this.#bootstrapTrust(stop);
-          const { attestor, memory } = this.#core;
-          await runAttestation(
-            {
-              attestor,
-              memory,
-              identity,
-              trust,
-              connection,
-              persist,
-              clock,
-              random,
-              log: log("attestation"),
-            },
-            stop,
-          );
+          await bootstrapTrust({ ...shared("trust"), settings: config.trustBundle }, stop);
+          const isCutOff = (): boolean =>
+            !cache.status.value.connected && contact.ageMs > CUT_OFF_MS;
+          await runAttestation({ ...shared("attestation"), isCutOff }, stop);
         },
         synchronization: (stop) =>
           runSynchronizer(
             {
-              view,
-              cache,
-              connection,
-              identity,
-              limits,
-              persist,
-              changed,
-              bindings: this.#core.bindings,
-              audit: this.#core.audit,
-              witness: this.#core.witness,
+              ...shared("sync"),
               contact: () => contact.made(),
               explain: async (pid) => this.#endpoints.explain(pid),
-              agentVersion: this.#deps.version,
-              clock,
-              random,
-              log: log("sync"),
+              agentVersion: version,
             },
             stop,
           ),
-        issuer: (stop) =>
-          runX509SvidIssuer(
-            {
-              cache,
-              connection,
-              limits,
-              changed,
-              keys: this.#core.keys,
-              clock,
-              random,
-              log: log("issuer"),
-            },
-            stop,
-          ),
-        serving: (stop) => runServing(this.#core.serving, stop),
-        housekeeping: (stop) => runHousekeeping({ cache, contact, changed, clock }, stop),
+        issuer: (stop) => runX509SvidIssuer(shared("issuer"), stop),
+        serving: (stop) => runServing(core.serving, stop),
+        housekeeping: (stop) => runHousekeeping({ ...core, clock }, stop),
         retry: (stop) => retryOnReconnect(cache, stop),
       },
       signal,
@@ -195,195 +121,6 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync();
   }
-
-  /** Finds what the first server is verified with, for as long as it takes. */
-  async #bootstrapTrust(signal: AbortSignal): Promise<void> {
-    const { config, clock, random, log } = this.#deps;
-    const { trust } = this.#core;
-    const backoff = new Backoff({ baseMs: 500, maxMs: BOOTSTRAP_MAX_RETRY_MS, random });
-    while (!trust.isKnown && !signal.aborted) {
-      try {
-        const bundle = await bootstrapBundle(config.trustBundle, trust.trustDomain, signal);
-        if (bundle !== undefined) {
-          trust.begin(bundle);
-          return;
-        }
-        log.warn("Trusting the first server unseen, as trustBundle.insecure says");
-        trust.trustUnseen();
-        return;
-      } catch (err) {
-        if (signal.aborted) return;
-        const ms = backoff.nextMs();
-        log.error({ err, retry_in_ms: ms }, "Trust bundle for the first server cannot be had");
-        await clock.sleep(ms, signal);
-      }
-    }
-  }
-}
-
-/** The parts behind the endpoints. */
-interface Core {
-  readonly identity: IdentityHolder;
-  readonly trust: TrustStore;
-  readonly connection: ServerConnection;
-  readonly attestor: NodeAttestor;
-  readonly memory: AttestationMemory;
-  readonly keys: KeyPool;
-  readonly cache: WorkloadCache;
-  readonly view: SyncedView;
-  readonly bindings: BindingQueue;
-  readonly audit: AgentAudit;
-  readonly witness: AuditWitness;
-  readonly contact: Contact;
-  readonly limits: Feed<IssuanceLimits>;
-  readonly serving: ServingDeps;
-  readonly writer: StateWriter;
-  readonly persist: () => Promise<void>;
-  readonly changed: () => void;
-}
-
-async function openCore(deps: AgentDeps): Promise<Core> {
-  const { config, clock, random, log } = deps;
-  const trustDomain = TrustDomain.parse(config.trustDomain);
-  const state = await openState({
-    settings: config.state,
-    trustDomain,
-    nodeFacts: deps.nodeFacts,
-    log,
-  });
-  const { loaded } = state;
-
-  const identity = new IdentityHolder({
-    identity: state.identity,
-    verdict: loaded?.banned ? "banned" : undefined,
-  });
-  const trust = new TrustStore(trustDomain);
-  const connection = new ServerConnection({
-    servers: config.servers,
-    identity,
-    trust,
-    clock,
-    random,
-    log,
-  });
-  const memory = new AttestationMemory(state.attestation);
-  const attestor = makeAttestor(config, memory, random);
-
-  const audit = await AgentAudit.open({
-    directory: config.audit.directory ?? join(dirname(config.state.path), "audit"),
-    maxBytes: config.audit.maxSize,
-    identity,
-    clock,
-    log,
-  });
-  const witness = new AuditWitness(log, loaded?.witnessed ?? []);
-  const agentId = (): string | undefined => identity.identity?.id.toString();
-
-  const deliveries = new RepeatFilter(clock);
-  const bindings = new BindingQueue();
-  const onBinding = bindings.add.bind(bindings);
-  const cache = new WorkloadCache({
-    trustDomain: trustDomain.name,
-    clock,
-    random,
-    maxX509Svids: config.limits.maxX509Svids,
-    maxJwtSvids: config.limits.maxJwtSvids,
-    issueJwtSvid: jwtSvidIssuer({ connection, clock, onBinding }),
-    onBinding,
-    onDelivery: (delivery) => {
-      const { kind, entryId, credential, instance, executable, uid } = delivery;
-      const what = JSON.stringify([kind, entryId, credential, instance, executable, uid]);
-      const suppressed = deliveries.admit(what);
-      if (suppressed === undefined) return;
-      audit.record(deliveryRecord(delivery, suppressed, agentId()));
-    },
-  });
-  const lastContactMs = Number(loaded?.lastContactMs ?? 0n);
-  const contact = new Contact(clock, lastContactMs === 0 ? undefined : new Date(lastContactMs));
-  const point = loaded && restoreView(loaded, { cache, trustDomain, log });
-  const ownBundle = cache.bundles.get(trustDomain.name);
-  if (ownBundle !== undefined) trust.update(ownBundle.wire);
-  const view = new SyncedView({ cache, trust, log }, lastContactMs === 0 ? undefined : point);
-
-  const writer = new StateWriter({
-    path: config.state.path,
-    collect: () =>
-      collectState(state, { trustDomain, identity, memory, cache, view, contact, witness, clock }),
-    clock,
-    log,
-  });
-  const persist = (): Promise<void> => writer.flush();
-  const serving: ServingDeps = {
-    cache,
-    view,
-    identity,
-    contact,
-    maxOfflineMs: config.offline.maxAge,
-    persist,
-    clock,
-    log,
-  };
-  updateServing(serving);
-  return {
-    identity,
-    trust,
-    connection,
-    attestor,
-    memory,
-    keys: new KeyPool(config.svidKeyType, KEY_POOL_SIZE),
-    cache,
-    view,
-    bindings,
-    audit,
-    witness,
-    contact,
-    limits: new Feed(DEFAULT_ISSUANCE_LIMITS),
-    serving,
-    writer,
-    persist,
-    changed: () => writer.touch(),
-  };
-}
-
-function makeAttestor(
-  config: AgentConfig,
-  memory: AttestationMemory,
-  random: Random,
-): NodeAttestor {
-  const settings = config.nodeAttestor;
-  if ("join_token" in settings) {
-    return new JoinTokenAttestor(settings.join_token, (digest) => memory.isSpent(digest));
-  }
-  const { certificate, key, intermediates } = settings.x509pop;
-  const files = { certificate, privateKey: key };
-  return new X509PopAttestor(
-    intermediates === undefined ? files : { ...files, intermediates },
-    random,
-  );
-}
-
-function collectState(
-  opened: OpenedState,
-  o: Pick<Core, "identity" | "memory" | "cache" | "view" | "contact" | "witness"> & {
-    readonly trustDomain: TrustDomain;
-    readonly clock: Clock;
-  },
-): Uint8Array {
-  const { identity, verdict } = o.identity.standing.value;
-  const { key, payloadDigest } = o.memory.stored;
-  const state = create(AgentStateSchema, {
-    trustDomain: o.trustDomain.name,
-    nodeBinding: opened.nodeBinding,
-    writtenAtMs: BigInt(o.clock.now().getTime()),
-    lastContactMs: BigInt(o.contact.at?.getTime() ?? 0),
-    banned: verdict === "banned",
-    witnessed: [...o.witness.seen],
-    ...(identity === undefined ? {} : { identity: storeIdentity(identity) }),
-    ...(key === undefined ? {} : { attestationKey: exportPrivateKey(key) }),
-    ...(payloadDigest === undefined ? {} : { attestationPayloadDigest: payloadDigest }),
-    ...storeView(o.cache, o.view.point),
-  });
-  return toBinary(AgentStateSchema, state);
 }
 
 function refusalRecorder(core: Core): OnRefused {
@@ -399,6 +136,7 @@ async function openObservability(deps: AgentDeps, core: Core): Promise<Observabi
   const { address, port } = deps.config.observability;
   const health = new Health({ clock, log });
   const metrics = new Metrics();
+  metrics.addProcess();
   addAgentHealth(health, core);
   addAgentMetrics(metrics, core);
   health.addTo(metrics, "assay_agent_health");

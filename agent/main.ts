@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { createLogger } from "../runtime/log.ts";
 import { passedSockets } from "../runtime/peer/socket-activation.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
@@ -30,6 +32,10 @@ export async function runAgent(o: {
     const [fd] = passed.get(name) ?? [];
     return fd === undefined ? own : { fd };
   };
+  for (const { path } of [config.workloadSocket, config.adminSocket]) {
+    // Workloads of every user have to get to their socket.
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  }
   await using agent = await Agent.open({
     config,
     workloadSocket: endpointOf(WORKLOAD_SOCKET, config.workloadSocket),

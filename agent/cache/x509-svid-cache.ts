@@ -1,9 +1,9 @@
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { CachedEntry } from "./entry.ts";
-import { SHARED_INSTANCE } from "./instance.ts";
 import type { X509SvidRecord } from "./x509-svid-record.ts";
 import { dueAtMs, isStale, type Slot, urgencyOf } from "./x509-svid-slot.ts";
+import { isPrefetched, SlotTable } from "./x509-svid-slots.ts";
 
 /** Longest pause between two attempts for one SVID. */
 const MAX_RETRY_MS = 60_000;
@@ -57,26 +57,24 @@ export interface X509SvidCacheDeps {
  */
 export class X509SvidCache {
   readonly #deps: X509SvidCacheDeps;
-  /** By entry id, then by instance. */
-  readonly #slots = new Map<string, Map<string | undefined, Slot>>();
+  readonly #slots: SlotTable;
   readonly #inFlight = new Map<X509SvidOrder, Slot>();
-  #slotCount = 0;
 
   constructor(deps: X509SvidCacheDeps) {
     this.#deps = deps;
+    this.#slots = new SlotTable(deps.maxSvids);
   }
 
   /** How many SVIDs are held. */
   get size(): number {
     let held = 0;
-    for (const slot of this.#all()) if (slot.record !== undefined) held += 1;
+    for (const slot of this.#slots.all()) if (slot.record !== undefined) held += 1;
     return held;
   }
 
   /** Takes in a new or changed entry: SVIDs of an older revision become due, those of another SPIFFE ID are dropped. */
   putEntry(entry: CachedEntry): void {
-    const slots = this.#slots.get(entry.id);
-    for (const slot of slots?.values() ?? []) {
+    for (const slot of this.#slots.of(entry.id)) {
       slot.entry = entry;
       slot.retryAtMs = 0;
       slot.attempts = 0;
@@ -85,17 +83,13 @@ export class X509SvidCache {
         this.#deps.onChange(entry.id);
       }
     }
-    if (entry.prefetch) this.#ensureSpare(entry);
+    if (entry.prefetch) this.#slots.ensurePrefetched(entry, this.#deps.clock.monotonicMs());
     this.#deps.onDue();
   }
 
   /** Forgets everything that was issued for an entry. */
   removeEntry(entryId: string): void {
-    const slots = this.#slots.get(entryId);
-    if (slots === undefined) return;
-    this.#slots.delete(entryId);
-    this.#slotCount -= slots.size;
-    this.#deps.onChange(entryId);
+    if (this.#slots.dropEntry(entryId)) this.#deps.onChange(entryId);
   }
 
   /**
@@ -103,12 +97,13 @@ export class X509SvidCache {
    * Returns false when the cache is full and nothing idle can be forgotten.
    */
   use(entry: CachedEntry, instance: string, executable: string | undefined): boolean {
-    const held = this.#slots.get(entry.id)?.get(instance);
-    if (held === undefined && !this.#makeRoom()) return false;
-    const slot = held ?? this.#addSlot(entry, instance);
+    const nowMs = this.#deps.clock.monotonicMs();
+    const held = this.#slots.get(entry.id, instance);
+    if (held === undefined && !this.#slots.makeRoom()) return false;
+    const slot = held ?? this.#slots.add(entry, instance, nowMs);
     slot.users += 1;
     slot.executable ??= executable;
-    slot.usedAtMs = this.#deps.clock.monotonicMs();
+    slot.usedAtMs = nowMs;
     if (slot.record === undefined) this.#takeSpare(slot);
     if (isStale(slot)) this.#deps.onDue();
     return true;
@@ -116,22 +111,22 @@ export class X509SvidCache {
 
   /** Takes one open stream off. */
   release(entryId: string, instance: string): void {
-    const slot = this.#slots.get(entryId)?.get(instance);
+    const slot = this.#slots.get(entryId, instance);
     if (slot === undefined || slot.users === 0) return;
     slot.users -= 1;
     slot.usedAtMs = this.#deps.clock.monotonicMs();
-    if (slot.users === 0 && slot.record === undefined && !slot.inFlight) this.#drop(slot);
+    if (slot.users === 0 && slot.record === undefined && !slot.inFlight) this.#slots.drop(slot);
   }
 
   /** The SVID that an instance holds now; never one that has expired. */
   current(entryId: string, instance: string): X509SvidRecord | undefined {
-    const record = this.#slots.get(entryId)?.get(instance)?.record;
+    const record = this.#slots.get(entryId, instance)?.record;
     return record !== undefined && this.#isAlive(record) ? record : undefined;
   }
 
   /** Whether an SVID for the entry as it is now is on its way to an instance: ordered, and not failed so far. */
   isPending(entryId: string, instance: string): boolean {
-    const slot = this.#slots.get(entryId)?.get(instance);
+    const slot = this.#slots.get(entryId, instance);
     return slot !== undefined && isStale(slot) && slot.attempts === 0;
   }
 
@@ -142,7 +137,7 @@ export class X509SvidCache {
   takeDue(max: number): readonly X509SvidOrder[] {
     const nowMs = this.#deps.clock.monotonicMs();
     this.#forgetExpired();
-    const due = [...this.#all()].filter((slot) => this.#dueAtMs(slot) <= nowMs);
+    const due = [...this.#slots.all()].filter((slot) => this.#dueAtMs(slot) <= nowMs);
     const urgency = Math.min(...due.map(urgencyOf));
     return due
       .filter((slot) => urgencyOf(slot) === urgency)
@@ -159,7 +154,7 @@ export class X509SvidCache {
   nextDueAtMs(): number {
     const offset = this.#deps.clock.monotonicMs() - this.#deps.clock.now().getTime();
     let next = Number.POSITIVE_INFINITY;
-    for (const slot of this.#all()) {
+    for (const slot of this.#slots.all()) {
       const expiresAtMs =
         slot.record === undefined ? next : slot.record.notAfter.getTime() + offset;
       next = Math.min(next, this.#dueAtMs(slot), expiresAtMs);
@@ -188,7 +183,7 @@ export class X509SvidCache {
     const slot = this.#settle(order);
     if (slot === undefined) return;
     if (slot.users === 0 && slot.record === undefined && !isPrefetched(slot)) {
-      this.#drop(slot);
+      this.#slots.drop(slot);
       return;
     }
     const ceilingMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(slot.attempts, 20));
@@ -200,7 +195,7 @@ export class X509SvidCache {
 
   /** Lets every order that waits for its next attempt go at once, for example since the server is back. */
   retryNow(): void {
-    for (const slot of this.#all()) {
+    for (const slot of this.#slots.all()) {
       slot.retryAtMs = 0;
       slot.attempts = 0;
     }
@@ -214,7 +209,7 @@ export class X509SvidCache {
   revoke(isRevoked: (record: X509SvidRecord) => boolean): void {
     for (const slot of this.#inFlight.values()) slot.inFlight = false;
     this.#inFlight.clear();
-    for (const slot of this.#all()) {
+    for (const slot of this.#slots.all()) {
       if (slot.record === undefined || !isRevoked(slot.record)) continue;
       slot.record = undefined;
       this.#deps.onChange(slot.entry.id);
@@ -225,7 +220,7 @@ export class X509SvidCache {
   /** Renews, within a few seconds, what hangs on one of these authorities (key identifiers in lower-case hexadecimal). */
   renewSignedBy(keyIds: ReadonlySet<string>): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    for (const slot of this.#all()) {
+    for (const slot of this.#slots.all()) {
       if (!slot.record?.authorityKeyIds.some((id) => keyIds.has(id))) continue;
       const soonMs = nowMs + TAINT_SPREAD_MS * this.#deps.random.uniform();
       slot.renewAtMs = Math.min(slot.renewAtMs, soonMs);
@@ -236,7 +231,7 @@ export class X509SvidCache {
   /** Everything that the state file is to keep. */
   stored(): readonly StoredX509Svid[] {
     const stored: StoredX509Svid[] = [];
-    for (const { record, instance, executable } of this.#all()) {
+    for (const { record, instance, executable } of this.#slots.all()) {
       if (record !== undefined && this.#isAlive(record))
         stored.push({ record, instance, executable });
     }
@@ -248,18 +243,15 @@ export class X509SvidCache {
     stored: readonly StoredX509Svid[],
     entryOf: (id: string) => CachedEntry | undefined,
   ): void {
+    const nowMs = this.#deps.clock.monotonicMs();
     for (const { record, instance, executable } of stored) {
       const entry = entryOf(record.entryId);
       if (entry === undefined || entry.spiffeId !== record.spiffeId || !this.#isAlive(record))
         continue;
-      const slot = this.#slots.get(entry.id)?.get(instance) ?? this.#addSlot(entry, instance);
+      const slot = this.#slots.get(entry.id, instance) ?? this.#slots.add(entry, instance, nowMs);
       slot.executable = executable;
       this.#putBack(slot, record);
     }
-  }
-
-  *#all(): IterableIterator<Slot> {
-    for (const slots of this.#slots.values()) yield* slots.values();
   }
 
   #isAlive(record: X509SvidRecord): boolean {
@@ -299,43 +291,8 @@ export class X509SvidCache {
     slot.lifeMs = lifeOf(record);
   }
 
-  #addSlot(entry: CachedEntry, instance: string | undefined): Slot {
-    const slot: Slot = {
-      entry,
-      instance,
-      users: 0,
-      executable: undefined,
-      record: undefined,
-      renewAtMs: 0,
-      lifeMs: 0,
-      retryAtMs: 0,
-      attempts: 0,
-      inFlight: false,
-      usedAtMs: this.#deps.clock.monotonicMs(),
-    };
-    const slots = this.#slots.get(entry.id);
-    if (slots === undefined) this.#slots.set(entry.id, new Map([[instance, slot]]));
-    else slots.set(instance, slot);
-    this.#slotCount += 1;
-    return slot;
-  }
-
-  #drop(slot: Slot): void {
-    const slots = this.#slots.get(slot.entry.id);
-    if (slots?.get(slot.instance) !== slot) return;
-    slots.delete(slot.instance);
-    this.#slotCount -= 1;
-    if (slots.size === 0) this.#slots.delete(slot.entry.id);
-  }
-
-  #ensureSpare(entry: CachedEntry): void {
-    const instance = entry.instanceScope === "shared" ? SHARED_INSTANCE : undefined;
-    if (this.#slots.get(entry.id)?.has(instance) || this.#slotCount >= this.#deps.maxSvids) return;
-    this.#addSlot(entry, instance);
-  }
-
   #takeSpare(slot: Slot): void {
-    const spare = this.#slots.get(slot.entry.id)?.get(undefined);
+    const spare = this.#slots.get(slot.entry.id, undefined);
     const record = spare?.record;
     if (spare === undefined || record === undefined || slot.instance === undefined) return;
     if (!this.#isAlive(record)) return;
@@ -349,7 +306,7 @@ export class X509SvidCache {
 
   // The instance's own order may be slower than the spare's, or have failed; whoever waits takes what is there.
   #giveSpareToWaiting(spare: Slot): void {
-    for (const slot of this.#slots.get(spare.entry.id)?.values() ?? []) {
+    for (const slot of this.#slots.of(spare.entry.id)) {
       if (slot.instance === undefined || slot.users === 0 || slot.record !== undefined) continue;
       if (slot.inFlight) continue;
       this.#takeSpare(slot);
@@ -373,43 +330,19 @@ export class X509SvidCache {
     this.#inFlight.delete(order);
     if (slot === undefined) return undefined;
     slot.inFlight = false;
-    return this.#slots.get(slot.entry.id)?.get(slot.instance) === slot ? slot : undefined;
+    return this.#slots.has(slot) ? slot : undefined;
   }
 
   #forgetExpired(): void {
-    for (const slot of this.#all()) {
+    for (const slot of this.#slots.all()) {
       if (slot.record === undefined || this.#isAlive(slot.record)) continue;
       slot.record = undefined;
       this.#deps.onChange(slot.entry.id);
-      if (slot.users === 0 && !isPrefetched(slot)) this.#drop(slot);
+      if (slot.users === 0 && !isPrefetched(slot)) this.#slots.drop(slot);
     }
-  }
-
-  #makeRoom(): boolean {
-    if (this.#slotCount < this.#deps.maxSvids) return true;
-    let victim: Slot | undefined;
-    for (const slot of this.#all()) {
-      if (slot.users > 0 || slot.inFlight) continue;
-      if (victim === undefined || isBetterVictim(slot, victim)) victim = slot;
-    }
-    if (victim === undefined) return false;
-    this.#drop(victim);
-    return true;
   }
 }
 
 function lifeOf(record: X509SvidRecord): number {
   return record.notAfter.getTime() - record.notBefore.getTime();
-}
-
-// Whether the slot is there before anyone asks: the spare, or the one SVID of a shared entry.
-function isPrefetched(slot: Slot): boolean {
-  return slot.instance === undefined || slot.instance === SHARED_INSTANCE;
-}
-
-// Idle instances go before spares, the longest idle first.
-function isBetterVictim(slot: Slot, than: Slot): boolean {
-  const isSpare = slot.instance === undefined;
-  if (isSpare !== (than.instance === undefined)) return !isSpare;
-  return slot.usedAtMs < than.usedAtMs;
 }

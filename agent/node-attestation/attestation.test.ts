@@ -39,6 +39,16 @@ const cases: readonly Case[] = [
     renew,
   ],
   [
+    "attests again when no server has taken a fresh identity for long",
+    { identity: { ...fresh, reattestable: true }, canAttest: true, isCutOff: true },
+    attest,
+  ],
+  [
+    "has no other way than to wait when that identity cannot be attested again",
+    { identity: fresh, canAttest: true, isCutOff: true },
+    { kind: "wait", ms: 600_000 },
+  ],
+  [
     "keeps quiet when banned, and looks from time to time by attesting",
     { identity: fresh, verdict: "banned", canAttest: true },
     blocked("banned", "attest"),
@@ -63,7 +73,14 @@ const cases: readonly Case[] = [
 describe("nextStep", () => {
   for (const [name, view, expected] of cases) {
     it(name, () => {
-      const whole = { now, identity: undefined, verdict: undefined, canAttest: false, ...view };
+      const whole = {
+        now,
+        identity: undefined,
+        verdict: undefined,
+        canAttest: false,
+        isCutOff: false,
+        ...view,
+      };
       assert.deepEqual(nextStep(whole), expected);
     });
   }
@@ -71,7 +88,10 @@ describe("nextStep", () => {
   const verdicts: readonly Verdict[] = ["expired", "not_attested", "not_active", "must_reattest"];
   for (const verdict of verdicts) {
     it(`attests again when the server says ${verdict}, however fresh the identity is`, () => {
-      assert.deepEqual(nextStep({ now, identity: fresh, verdict, canAttest: true }), attest);
+      assert.deepEqual(
+        nextStep({ now, identity: fresh, verdict, canAttest: true, isCutOff: false }),
+        attest,
+      );
     });
   }
 });

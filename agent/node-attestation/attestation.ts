@@ -16,6 +16,11 @@ export interface AttestationView {
   readonly verdict: Verdict | undefined;
   /** Whether the attestor has something to prove this node with. */
   readonly canAttest: boolean;
+  /**
+   * No server has taken the identity for long. It may be that none can be reached, or that all turn it away before they could
+   * say why, for example since its authority was revoked.
+   */
+  readonly isCutOff: boolean;
 }
 
 /** What is to be done next. */
@@ -32,7 +37,7 @@ export type AttestationStep =
 
 /** Decides the next step. Pure. */
 export function nextStep(view: AttestationView): AttestationStep {
-  const { identity, verdict, canAttest, now } = view;
+  const { identity, verdict, canAttest, isCutOff, now } = view;
   if (verdict === "banned") {
     return { kind: "blocked", why: "banned", probe: probeOf(canAttest, identity !== undefined) };
   }
@@ -46,6 +51,7 @@ export function nextStep(view: AttestationView): AttestationStep {
       ? { kind: "attest" }
       : { kind: "blocked", why: verdict, probe: probeOf(false, verdict !== "must_reattest") };
   }
+  if (isCutOff && identity.reattestable && canAttest) return { kind: "attest" };
   const dueInMs = identity.renewAt.getTime() - now.getTime();
   if (dueInMs > 0) return { kind: "wait", ms: dueInMs };
   if (identity.reattestable && canAttest) return { kind: "attest" };

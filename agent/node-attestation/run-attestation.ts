@@ -28,6 +28,8 @@ export interface AttestationDeps {
   readonly identity: IdentityHolder;
   readonly trust: TrustStore;
   readonly connection: ServerConnection;
+  /** Whether no server has taken the agent's identity for long. */
+  readonly isCutOff: () => boolean;
   /** Makes identity and memory durable. */
   readonly persist: () => Promise<void>;
   readonly clock: Clock;
@@ -54,7 +56,12 @@ export async function runAttestation(deps: AttestationDeps, signal: AbortSignal)
   while (!signal.aborted) {
     const seen = identity.standing.value;
     const payload = await readPayload(deps);
-    const step = nextStep({ ...seen, now: clock.now(), canAttest: payload !== undefined });
+    const step = nextStep({
+      ...seen,
+      now: clock.now(),
+      canAttest: payload !== undefined,
+      isCutOff: deps.isCutOff(),
+    });
     let ms = step.kind === "wait" ? Math.min(step.ms, MAX_WAIT_MS) : BLOCKED_RETRY_MS;
     try {
       if (await act(deps, step, payload, signal)) {

@@ -8,14 +8,14 @@ import { isInMemory, readStateFile, writeStateFile } from "./state-file.ts";
 const body = Buffer.from("a body with a key in it");
 
 describe("a state file", () => {
-  it("gives back what was written, from a folder and a file that nobody else can read", async () => {
+  it("gives back what was written, and nobody else can read it", async () => {
     await using dir = await TempDir.open();
     const path = dir.join("sub", "state");
     await writeStateFile(path, Buffer.from("older"));
     await writeStateFile(path, body);
     assert.deepEqual(await readStateFile(path), { kind: "intact", body });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
-    assert.equal((await stat(dir.join("sub"))).mode & 0o777, 0o700);
+    assert.equal((await stat(dir.join("sub"))).mode & 0o022, 0);
   });
 
   it("is absent where there is none", async () => {

@@ -63,8 +63,9 @@ export async function isInMemory(path: string): Promise<boolean> {
   return MEMORY_FILE_SYSTEMS.has((await statfs(dirname(path))).type);
 }
 
+// Others may pass through, since the sockets may lie in the same folder; the files themselves are closed to them.
 async function ensureFolder(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
