@@ -8,7 +8,6 @@ export function processIo(): CliIo {
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     readInput: () => text(process.stdin),
-    // biome-ignore lint/style/noProcessEnv: the one place where commands get their environment
     env: process.env,
     signal: untilInterrupted(),
   };
