@@ -136,7 +136,7 @@ export class X509SvidCache {
    */
   takeDue(max: number): readonly X509SvidOrder[] {
     const nowMs = this.#deps.clock.monotonicMs();
-    this.#forgetExpired();
+    this.forgetExpired();
     const due = [...this.#slots.all()].filter((slot) => this.#dueAtMs(slot) <= nowMs);
     const urgency = Math.min(...due.map(urgencyOf));
     return due
@@ -160,6 +160,19 @@ export class X509SvidCache {
       next = Math.min(next, this.#dueAtMs(slot), expiresAtMs);
     }
     return next;
+  }
+
+  /** Drops the SVIDs whose time is up, and their keys with them; returns how many. */
+  forgetExpired(): number {
+    let forgotten = 0;
+    for (const slot of this.#slots.all()) {
+      if (slot.record === undefined || this.#isAlive(slot.record)) continue;
+      forgotten += 1;
+      slot.record = undefined;
+      this.#deps.onChange(slot.entry.id);
+      if (slot.users === 0 && !isPrefetched(slot)) this.#slots.drop(slot);
+    }
+    return forgotten;
   }
 
   /** Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away. */
@@ -331,15 +344,6 @@ export class X509SvidCache {
     if (slot === undefined) return undefined;
     slot.inFlight = false;
     return this.#slots.has(slot) ? slot : undefined;
-  }
-
-  #forgetExpired(): void {
-    for (const slot of this.#slots.all()) {
-      if (slot.record === undefined || this.#isAlive(slot.record)) continue;
-      slot.record = undefined;
-      this.#deps.onChange(slot.entry.id);
-      if (slot.users === 0 && !isPrefetched(slot)) this.#slots.drop(slot);
-    }
   }
 }
 

@@ -10,14 +10,14 @@ export interface HousekeepingDeps {
   readonly clock: Clock;
 }
 
-/** How late an entry whose time is up may go. */
+/** How late what has expired may go. */
 const SWEEP_MS = 1_000;
 /** How old the last contact in the state file may be. */
 const CONTACT_MS = 60_000;
 
 /**
- * What has to be done for no other reason than that time has passed: entries whose time is up go, also with the server away,
- * and the state file learns of the last contact. Resolves once `signal` aborts.
+ * What has to be done for no other reason than that time has passed: entries and SVIDs whose time is up go, also with the
+ * server away, and the state file learns of the last contact. Resolves once `signal` aborts.
  */
 export async function runHousekeeping(deps: HousekeepingDeps, signal: AbortSignal): Promise<void> {
   const { cache, contact, clock } = deps;
@@ -25,7 +25,8 @@ export async function runHousekeeping(deps: HousekeepingDeps, signal: AbortSigna
   let writtenMs = clock.monotonicMs();
   while (!signal.aborted) {
     await clock.sleep(SWEEP_MS, signal);
-    if (cache.removeExpiredEntries() > 0) deps.changed();
+    // Both, also without a server: a key must not outlive its SVID, in memory or in the state file.
+    if (cache.removeExpiredEntries() + cache.svids.forgetExpired() > 0) deps.changed();
     if (contact.at !== written && clock.monotonicMs() - writtenMs >= CONTACT_MS) {
       written = contact.at;
       writtenMs = clock.monotonicMs();
