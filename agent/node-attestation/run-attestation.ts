@@ -4,7 +4,7 @@ import type { Logger } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
-import { renewalInstant } from "../../runtime/time/due.ts";
+import { renewalDelayMs, renewalInstant } from "../../runtime/time/due.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
 import { isUnreachable, type ServerConnection } from "../connection/server-connection.ts";
 import { untilChanged } from "../connection/until-changed.ts";
@@ -162,11 +162,15 @@ async function renew(deps: AttestationDeps, signal: AbortSignal): Promise<void> 
 }
 
 function makeAgentIdentity(
-  { trust, random }: AttestationDeps,
+  { trust, random, clock }: AttestationDeps,
   o: Pick<AgentIdentity, "chainDer" | "privateKey" | "reattestable">,
 ): AgentIdentity {
-  const renewAt = (validity: { readonly notBefore: Date; readonly notAfter: Date }): Date =>
-    renewalInstant({ ...validity, fraction: RENEW_AFTER, jitter: RENEW_JITTER, random });
+  const now = clock.now();
+  const renewAt = (validity: { readonly notBefore: Date; readonly notAfter: Date }): Date => {
+    const how = { fraction: RENEW_AFTER, jitter: RENEW_JITTER, random };
+    const drawn = renewalInstant({ ...validity, ...how });
+    return new Date(now.getTime() + renewalDelayMs({ ...validity, renewAt: drawn, now }));
+  };
   return makeIdentity({ ...o, trustDomain: trust.trustDomain, renewAt });
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Random } from "../random.ts";
-import { renewalInstant } from "./due.ts";
+import { renewalDelayMs, renewalInstant } from "./due.ts";
 
 const notBefore = new Date("2026-01-01T00:00:00Z");
 const notAfter = new Date("2026-01-01T01:00:00Z");
@@ -39,4 +39,20 @@ describe("renewalInstant", () => {
     });
     assert.deepEqual(due, notAfter);
   });
+});
+
+describe("renewalDelayMs", () => {
+  const renewAt = new Date("2026-01-01T00:20:00Z");
+  const cases = [
+    { name: "the clocks agree", now: "2026-01-01T00:00:00Z", minutes: 20 },
+    { name: "ours is behind", now: "2025-12-31T23:00:00Z", minutes: 20 },
+    { name: "ours is ahead", now: "2026-01-01T00:40:00Z", minutes: 10 },
+    { name: "ours is ahead by the whole life", now: "2026-01-01T01:00:00Z", minutes: 5 / 60 },
+  ];
+  for (const { name, now, minutes } of cases) {
+    it(`is ${minutes.toFixed(2)} minutes when ${name}`, () => {
+      const ms = renewalDelayMs({ notBefore, notAfter, renewAt, now: new Date(now) });
+      assert.equal(ms, minutes * 60_000);
+    });
+  }
 });

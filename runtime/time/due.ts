@@ -23,3 +23,27 @@ export function renewalInstant(o: {
   const afterMs = Math.min(Math.max(lifeMs, 0), Math.max(0, lifeMs * o.fraction * shift));
   return new Date(start + Math.round(afterMs));
 }
+
+/** What has just arrived is not renewed before this, however wrong the machine's clock is. */
+const MIN_RENEW_MS = 5_000;
+
+/**
+ * How long to wait before a credential that has just been signed is renewed. The instant was drawn by the issuer's clock. Where
+ * this machine's is ahead of it the instant may seem to have passed, and one renewal would lead to the next at once, without
+ * end; where it is behind, the credential would expire for everybody else before it is renewed here.
+ *
+ * @param o.renewAt as drawn by {@link renewalInstant}
+ * @returns milliseconds; where the clocks agree they lead to `renewAt`
+ */
+export function renewalDelayMs(o: {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly renewAt: Date;
+  readonly now: Date;
+}): number {
+  const nowMs = o.now.getTime();
+  const drawnMs = o.renewAt.getTime() - o.notBefore.getTime();
+  const leftMs = o.notAfter.getTime() - nowMs;
+  const leastMs = Math.max(Math.min(drawnMs, leftMs) / 2, MIN_RENEW_MS);
+  return Math.min(drawnMs, Math.max(o.renewAt.getTime() - nowMs, leastMs));
+}
