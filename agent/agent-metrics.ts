@@ -1,6 +1,9 @@
 import type { CheckResult, Health } from "../runtime/health.ts";
 import type { Metrics } from "../runtime/metrics.ts";
+import type { Clock } from "../runtime/time/clock.ts";
+import type { AgentAudit } from "./audit/agent-audit.ts";
 import type { WorkloadCache } from "./cache/workload-cache.ts";
+import type { WorkloadCounters } from "./endpoints/workload-counters.ts";
 import type { IdentityHolder } from "./identity/identity-holder.ts";
 import type { Contact } from "./sync/contact.ts";
 
@@ -8,11 +11,31 @@ export interface AgentMetricsDeps {
   readonly cache: WorkloadCache;
   readonly identity: IdentityHolder;
   readonly contact: Contact;
+  readonly audit: Pick<AgentAudit, "lost">;
+  readonly clock: Clock;
+}
+
+/** Declares the counters of the Workload API. */
+export function workloadCounters(metrics: Metrics): WorkloadCounters {
+  const refusals = metrics.counter(
+    "assay_agent_workload_refusals_total",
+    "Calls of workloads that were refused, by reason.",
+    ["reason"],
+  );
+  const held = metrics.counter(
+    "assay_agent_workload_held_total",
+    "Callers without identity that were held for a moment (waitForIdentity), by outcome.",
+    ["outcome"],
+  );
+  return {
+    refused: (reason) => refusals.inc({ reason }),
+    held: (isServed) => held.inc({ outcome: isServed ? "served" : "refused" }),
+  };
 }
 
 /** Declares what an operator can see of an agent. Everything is read when it is asked for. */
 export function addAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): void {
-  const { cache, identity, contact } = deps;
+  const { cache, identity, contact, audit, clock } = deps;
   metrics.gauge("assay_agent_entries", "Registration entries held.", [], (gauge) =>
     gauge.set(cache.entryCount),
   );
@@ -44,6 +67,18 @@ export function addAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): void 
     },
   );
   metrics.gauge(
+    "assay_agent_workload_svid_min_left_seconds",
+    "Time left to the X509-SVID in use that ends first; 0 when none is in use.",
+    [],
+    (gauge) => gauge.set(secondsLeft(cache.svids.nextExpiry(), clock)),
+  );
+  metrics.gauge(
+    "assay_agent_audit_records_lost",
+    "Audit records given up for want of room since the start.",
+    [],
+    (gauge) => gauge.set(audit.lost),
+  );
+  metrics.gauge(
     "assay_agent_svid_expires_at_seconds",
     "When the agent's own SVID ends, in seconds of Unix time; 0 without one.",
     [],
@@ -51,11 +86,18 @@ export function addAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): void 
   );
 }
 
+function secondsLeft(end: Date | undefined, clock: Clock): number {
+  return end === undefined ? 0 : Math.max(0, (end.getTime() - clock.now().getTime()) / 1000);
+}
+
 /**
  * Declares the agent's health. Ready means that workloads are answered from a view that a server gave; being without a server
  * is degraded, not failed, since the node goes on serving what it has.
  */
-export function addAgentHealth(health: Health, deps: AgentMetricsDeps): void {
+export function addAgentHealth(
+  health: Health,
+  deps: Pick<AgentMetricsDeps, "cache" | "identity" | "contact">,
+): void {
   health.add("serving", (): CheckResult => {
     const { serving } = deps.cache.status.value;
     return serving === "ready" ? { state: "ok" } : { state: "failed", detail: serving };

@@ -3,7 +3,7 @@ import { Metrics } from "../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../runtime/observability.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
 import { runTasks } from "../runtime/process/tasks.ts";
-import { addAgentHealth, addAgentMetrics } from "./agent-metrics.ts";
+import { addAgentHealth, addAgentMetrics, workloadCounters } from "./agent-metrics.ts";
 import { refusalRecord } from "./audit/delivery-records.ts";
 import { bootstrapTrust } from "./bootstrap-trust.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
@@ -60,6 +60,7 @@ export class Agent implements AsyncDisposable {
     opening.use(core.audit);
     opening.use(core.writer);
     opening.use(core.connection);
+    const metrics = new Metrics();
     const endpoints = opening.use(
       await Endpoints.open({
         ...deps,
@@ -68,9 +69,10 @@ export class Agent implements AsyncDisposable {
         views: core.cache,
         info: () => describeAgent(deps, core),
         onRefused: refusalRecorder(core),
+        counters: workloadCounters(metrics),
       }),
     );
-    if (config.observability.enabled) opening.use(await openObservability(deps, core));
+    if (config.observability.enabled) opening.use(await openObservability(deps, core, metrics));
     return new Agent(deps, core, endpoints, opening.move());
   }
 
@@ -131,14 +133,17 @@ function refusalRecorder(core: Core): OnRefused {
   };
 }
 
-async function openObservability(deps: AgentDeps, core: Core): Promise<ObservabilityEndpoint> {
+async function openObservability(
+  deps: AgentDeps,
+  core: Core,
+  metrics: Metrics,
+): Promise<ObservabilityEndpoint> {
   const { clock, log } = deps;
   const { address, port } = deps.config.observability;
   const health = new Health({ clock, log });
-  const metrics = new Metrics();
   metrics.addProcess();
   addAgentHealth(health, core);
-  addAgentMetrics(metrics, core);
+  addAgentMetrics(metrics, { ...core, clock });
   health.addTo(metrics, "assay_agent_health");
   return ObservabilityEndpoint.open({ address, port, health, metrics, log });
 }

@@ -113,7 +113,7 @@ describe("X509SvidCache", () => {
       const serverNow = new Date(clock.now().getTime() - aheadMinutes * MINUTE);
       cache.complete(only(cache.takeDue(1)), recordFor({ entry, instance: "pod:1" }, serverNow));
       const leftMs = (60 - aheadMinutes) * MINUTE;
-      await clock.advance(Math.min(20 * MINUTE, leftMs / 2) - 1);
+      await clock.advance(Math.min(20 * MINUTE, leftMs) / 2 - 1);
       assert.deepEqual(cache.takeDue(1), []);
       await clock.advance(1);
     }

@@ -1,5 +1,6 @@
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { renewalDelayMs } from "../../runtime/time/due.ts";
 import type { CachedEntry } from "./entry.ts";
 import type { X509SvidRecord } from "./x509-svid-record.ts";
 import { dueAtMs, isStale, type Slot, urgencyOf } from "./x509-svid-slot.ts";
@@ -10,8 +11,6 @@ const MAX_RETRY_MS = 60_000;
 const FIRST_RETRY_MS = 500;
 /** What a tainted authority signed is replaced within this time, not in one burst. */
 const TAINT_SPREAD_MS = 5_000;
-/** What has just arrived is not renewed before this, however wrong the machine's clock is. */
-const MIN_RENEW_MS = 5_000;
 
 /** A wish for one X509-SVID, taken by `takeDue` and given back by `complete` or `fail`. */
 export interface X509SvidOrder {
@@ -70,6 +69,16 @@ export class X509SvidCache {
     let held = 0;
     for (const slot of this.#slots.all()) if (slot.record !== undefined) held += 1;
     return held;
+  }
+
+  /** The end of the SVID in use that ends first. */
+  nextExpiry(): Date | undefined {
+    let next: Date | undefined;
+    for (const { record, users } of this.#slots.all()) {
+      if (record === undefined || users === 0) continue;
+      if (next === undefined || record.notAfter < next) next = record.notAfter;
+    }
+    return next;
   }
 
   /** Takes in a new or changed entry: SVIDs of an older revision become due, those of another SPIFFE ID are dropped. */
@@ -282,19 +291,13 @@ export class X509SvidCache {
     return record.notAfter.getTime() - this.#deps.clock.now().getTime() > slot.lifeMs / 6;
   }
 
-  /**
-   * Puts in a record that the server has just signed. The instant of renewal was drawn by the server's clock. Where this
-   * machine's is ahead it may seem to have passed, and a renewal would lead to the next at once, without end; where it is
-   * behind, the SVID would expire for everybody else before it is renewed here.
-   */
+  /** Puts in a record that the server has just signed. */
   #takeIn(slot: Slot, record: X509SvidRecord): void {
-    const nowMs = this.#deps.clock.now().getTime();
-    const leftMs = record.notAfter.getTime() - nowMs;
-    const drawnMs = record.renewAt.getTime() - record.notBefore.getTime();
-    const waitMs = Math.max(record.renewAt.getTime() - nowMs, leftMs / 2, MIN_RENEW_MS);
+    const { clock } = this.#deps;
+    const now = clock.now();
     slot.record = record;
-    slot.renewAtMs = this.#deps.clock.monotonicMs() + Math.min(drawnMs, waitMs);
-    slot.lifeMs = Math.min(leftMs, lifeOf(record));
+    slot.renewAtMs = clock.monotonicMs() + renewalDelayMs({ ...record, now });
+    slot.lifeMs = Math.min(record.notAfter.getTime() - now.getTime(), lifeOf(record));
   }
 
   #putBack(slot: Slot, record: X509SvidRecord): void {

@@ -25,6 +25,7 @@ import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
 import { refusalMessage } from "./refusal-message.ts";
 import { type OnRefused, type Refusal, Refusals } from "./refusals.ts";
+import { NO_COUNTERS, type WorkloadCounters } from "./workload-counters.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
 
 export interface EndpointsDeps {
@@ -38,6 +39,7 @@ export interface EndpointsDeps {
   readonly info: () => AgentInfo;
   /** Told of refusals, for the audit. */
   readonly onRefused?: OnRefused;
+  readonly counters?: WorkloadCounters;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -55,10 +57,12 @@ export class Endpoints implements AsyncDisposable {
   /** Listens on both sockets when it returns. */
   static async open(deps: EndpointsDeps): Promise<Endpoints> {
     const { views, limits, log, clock, random } = deps;
-    const refusals = new Refusals(clock, (refusal, suppressed) => {
+    const counters = deps.counters ?? NO_COUNTERS;
+    const onRefused: OnRefused = (refusal, suppressed) => {
       logRefusal(log, refusal, suppressed);
       deps.onRefused?.(refusal, suppressed);
-    });
+    };
+    const refusals = new Refusals(clock, onRefused, counters.refused);
     const attestation = attestationOf(deps);
     await using opening = new AsyncDisposableStack();
     opening.use(
@@ -77,6 +81,7 @@ export class Endpoints implements AsyncDisposable {
         waitForIdentityMs: deps.waitForIdentityMs,
         views,
         refusals,
+        counters,
         log: log.child({ component: "workload_api" }),
         clock,
         random,

@@ -41,6 +41,7 @@ class Story {
   readonly clock = new FakeClock();
   readonly feed: Feed<WorkloadView>;
   readonly refused: WorkloadView[] = [];
+  readonly held: boolean[] = [];
   readonly #call = new AbortController();
   readonly #views: AsyncGenerator<WorkloadView>;
 
@@ -53,6 +54,7 @@ class Story {
         waitMs: () => waitMs,
         isAnswer: (each) => each.identities.length > 0,
         onRefused: (each) => this.refused.push(each),
+        onHeld: (isServed) => this.held.push(isServed),
       },
       this.#call.signal,
     );
@@ -86,6 +88,7 @@ describe("entitledViews", () => {
     const story = new Story(nothing());
     await story.isRefused(Status.PERMISSION_DENIED, "no_identity");
     assert.equal(story.refused.length, 1);
+    assert.deepEqual(story.held, []);
   });
 
   it("holds a caller whose entry may be on its way, and answers when it comes", async () => {
@@ -95,6 +98,7 @@ describe("entitledViews", () => {
     const arrived = answer();
     story.feed.set(arrived);
     assert.equal(await next, arrived);
+    assert.deepEqual(story.held, [true]);
   });
 
   it("refuses when the hold is over", async () => {
@@ -102,6 +106,7 @@ describe("entitledViews", () => {
     const refused = story.isRefused(Status.PERMISSION_DENIED, "no_identity");
     await story.clock.advance(801);
     await refused;
+    assert.deepEqual(story.held, [false]);
   });
 
   it("waits for a signature that is on its way, whatever the hold", async () => {

@@ -21,6 +21,8 @@ export interface EntitlementDeps {
   readonly isAnswer: (view: WorkloadView) => boolean;
   /** Told once, when the call is refused. */
   readonly onRefused: (view: WorkloadView) => void;
+  /** Told once a caller without identity has been held, whether it has one now. */
+  readonly onHeld?: (isServed: boolean) => void;
 }
 
 /** How long an identity that is granted, but not signed yet, is waited for. */
@@ -36,7 +38,9 @@ export async function* entitledViews(
   deps: EntitlementDeps,
   signal: AbortSignal,
 ): AsyncGenerator<WorkloadView> {
+  const isHeld = refusalOf(deps.feed.value) !== undefined && deps.waitMs() > 0;
   await firstAnswer(deps, signal);
+  if (isHeld) deps.onHeld?.(refusalOf(deps.feed.value) === undefined);
   let answered = -1;
   for await (const view of deps.feed.subscribe(signal)) {
     const problem = refusalOf(view);

@@ -176,6 +176,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
         waitMs: () => session.waitMs(),
         isAnswer,
         onRefused: (view) => session.refused(view),
+        onHeld: (isServed) => this.#deps.counters?.held(isServed),
       },
       signal,
     );

@@ -10,6 +10,7 @@ import { type AttestedCaller, CallerGoneError } from "../workload-attestation/at
 import type { Undecided } from "../workload-attestation/workload-attestor.ts";
 import { identityWaitMs } from "./identity-wait.ts";
 import type { Refusal, RefusalReason, Refusals } from "./refusals.ts";
+import type { WorkloadCounters } from "./workload-counters.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 
 export interface WorkloadSessionDeps {
@@ -18,6 +19,7 @@ export interface WorkloadSessionDeps {
   /** Whether the process that connected still runs. */
   readonly isPresent: (peer: WorkloadPeer) => boolean;
   readonly refusals: Refusals;
+  readonly counters?: Pick<WorkloadCounters, "held">;
   readonly clock: Clock;
   /** The setting `waitForIdentity` in milliseconds. */
   readonly waitForIdentityMs: number;
