@@ -102,6 +102,17 @@ describe("SyncedView", () => {
     assert.deepEqual([ids(), point.cursor?.revision], [["a", "b"], 9n]);
   });
 
+  it("forgets bundles that an inventory does not name, and never its own", () => {
+    const { cache, view } = setUp();
+    const partner = create(BundleSchema, { trustDomain: "partner.test" });
+    view.applyUpdate(update(Kind.SNAPSHOT, 5n, { bundles: [own(), partner] }));
+    view.applyUpdate(update(Kind.INVENTORY, 9n, { bundles: [] }));
+    assert.deepEqual(
+      [...cache.bundles.values()].map(({ trustDomain }) => trustDomain),
+      ["td.test"],
+    );
+  });
+
   it("believes a difference that comes between an inventory and its entries", () => {
     const { cache, view, ids } = setUp();
     view.applyUpdate(snapshot(5n));

@@ -108,7 +108,7 @@ export class SyncedView {
         return this.#applyDifference({ ...change, removedEntryIds: update.removedEntryIds });
       case Kind.SNAPSHOT:
         this.#missing = undefined;
-        return this.apply({ ...change, ...this.#whatSnapshotRemoves(update) });
+        return this.apply({ ...change, ...this.#whatIsGone(update, idsOf(update.entries)) });
       case Kind.INVENTORY:
         return this.#applyInventory(update, change);
       case Kind.ENTRIES:
@@ -158,7 +158,6 @@ export class SyncedView {
 
   #applyInventory(update: Update, change: Omit<ViewChange, "removedEntryIds">): AppliedUpdate {
     const { cache } = this.#deps;
-    const listed = new Set(update.inventory.map(({ id }) => id));
     const sent = new Set(change.entries.map(({ id }) => id));
     // In another history of the store the same revision may stand for something else.
     const isSameHistory = this.#point.cursor?.incarnation === change.point.cursor?.incarnation;
@@ -170,11 +169,9 @@ export class SyncedView {
         return !isHeld && !sent.has(id);
       })
       .map(({ id }) => id);
-    const removedEntryIds = [...cache.entries()]
-      .map(({ id }) => id)
-      .filter((id) => !listed.has(id));
     this.#missing = { ids: new Set(ids), point: change.point };
-    const applied = this.#applyPart({ ...change, removedEntryIds });
+    const listed = new Set(update.inventory.map(({ id }) => id));
+    const applied = this.#applyPart({ ...change, ...this.#whatIsGone(update, listed) });
     return { ...applied, wanted: ids };
   }
 
@@ -251,12 +248,15 @@ export class SyncedView {
     this.#deps.cache.svids.renewSignedBy(new Set(keyIds));
   }
 
-  #whatSnapshotRemoves(update: Update): Pick<ViewChange, "removedEntryIds" | "removedBundles"> {
+  /** What the whole set does not name is gone, bundles too. */
+  #whatIsGone(
+    update: Update,
+    entryIds: ReadonlySet<string | undefined>,
+  ): Pick<ViewChange, "removedEntryIds" | "removedBundles"> {
     const { cache } = this.#deps;
-    const entries = new Set(update.entries.map(({ entry }) => entry?.id));
     const bundles = new Set(update.bundles.map(({ trustDomain }) => trustDomain));
     return {
-      removedEntryIds: [...cache.entries()].map(({ id }) => id).filter((id) => !entries.has(id)),
+      removedEntryIds: [...cache.entries()].map(({ id }) => id).filter((id) => !entryIds.has(id)),
       removedBundles: [...cache.bundles.values()]
         .map(({ trustDomain }) => trustDomain)
         .filter((name) => !bundles.has(name)),
@@ -275,6 +275,10 @@ export class SyncedView {
       }
     });
   }
+}
+
+function idsOf(entries: readonly AuthorizedEntry[]): ReadonlySet<string | undefined> {
+  return new Set(entries.map(({ entry }) => entry?.id));
 }
 
 function pickBundles(update: Update): Pick<ViewChange, "bundles" | "removedBundles"> {

@@ -367,7 +367,8 @@ export type Update = Message<"assay.sync.v1.Update"> & {
   inventory: EntryRevision[];
 
   /**
-   * Whole bundles, the own trust domain's among them; only those that changed.
+   * Whole bundles. With a snapshot or an inventory all that the agent needs, the own trust domain's
+   * among them: what is not named is gone. Otherwise those that changed.
    *
    * @generated from field: repeated spire.api.types.Bundle bundles = 7;
    */
