@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { createLogger } from "../runtime/log.ts";
 import { passedSockets } from "../runtime/peer/socket-activation.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
+import { listenForHangup } from "../runtime/process/signals.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { systemClock } from "../runtime/time/clock.ts";
 import { VERSION } from "../runtime/version.ts";
@@ -51,6 +52,10 @@ export async function runAgent(o: {
     { trust_domain: config.trustDomain, socket_path: config.workloadSocket.path, version: VERSION },
     "Agent started",
   );
+  // Without a listener it would end the process, and with it what this node's workloads rely on.
+  using _hangup = listenForHangup(() => {
+    log.warn("SIGHUP has no effect, the agent reads its configuration when it starts");
+  });
   await agent.run(o.signal);
   log.info("Agent stopped");
 }

@@ -1,7 +1,6 @@
 import {
   create,
   type DescMethod,
-  type DescService,
   fromBinary,
   type MessageInitShape,
   type MessageShape,
@@ -46,11 +45,6 @@ export function protobufCodec<D extends DescMethod["input"]>(
     decode: (bytes) => fromBinary(desc, bytes, { readUnknownFields: false }),
     encode: (message) => toBinary(desc, create(desc, message)),
   };
-}
-
-/** The methods of a service in the order of its definition. */
-export function methodsOf(service: DescService): readonly DescMethod[] {
-  return service.methods;
 }
 
 /** The same memory as a Buffer, which is what grpc-js sends. */
