@@ -26,8 +26,9 @@ export class SigningThread implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #onEnd: (err: Error, hasWorked: boolean) => void;
   readonly #waiting = new Map<number, Waiting>();
-  /** Jobs that were begun and neither signed nor dropped. */
+  /** How many items each job has that was begun and neither signed nor dropped. */
   readonly #begun = new Map<number, number>();
+  #load = 0;
   #prepare: PrepareJob[] = [];
   #sign: number[] = [];
   #drop: number[] = [];
@@ -51,14 +52,13 @@ export class SigningThread implements AsyncDisposable {
 
   /** Items that were begun and are not done. */
   get load(): number {
-    let load = 0;
-    for (const items of this.#begun.values()) load += items;
-    return load;
+    return this.#load;
   }
 
   /** Sends items to be checked and built. */
   begin(job: number, authority: X509Authority, items: readonly SvidItem[]): void {
     this.#begun.set(job, items.length);
+    this.#load += items.length;
     if (this.#ended !== undefined) return;
     this.#teach(authority);
     this.#prepare.push({ job, authorityId: authority.id, items });
@@ -68,7 +68,7 @@ export class SigningThread implements AsyncDisposable {
   /** Has a job signed that was begun. @throws {Error} if the thread has ended meanwhile */
   sign(job: number): Promise<readonly WorkerResult[]> {
     if (this.#ended !== undefined) {
-      this.#begun.delete(job);
+      this.#forget(job);
       return Promise.reject(this.#ended);
     }
     this.#worker.ref();
@@ -81,7 +81,7 @@ export class SigningThread implements AsyncDisposable {
 
   /** Gives up a job that was begun. */
   drop(job: number): void {
-    this.#begun.delete(job);
+    this.#forget(job);
     if (this.#ended !== undefined) return;
     this.#drop.push(job);
     this.#send();
@@ -133,10 +133,15 @@ export class SigningThread implements AsyncDisposable {
     for (const { job, items } of signed) {
       this.#waiting.get(job)?.resolve(items);
       this.#waiting.delete(job);
-      this.#begun.delete(job);
+      this.#forget(job);
     }
     if (this.#waiting.size === 0) this.#worker.unref();
     this.#send();
+  }
+
+  #forget(job: number): void {
+    this.#load -= this.#begun.get(job) ?? 0;
+    this.#begun.delete(job);
   }
 
   #end(err: Error): void {
