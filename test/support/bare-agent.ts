@@ -88,7 +88,8 @@ async function attestOnce(
   throw new Error("attestation ended without a result");
 }
 
-function openTls(
+/** A channel over TLS to a server of ours, as whoever holds `key` and `chain`, or as nobody. */
+export function openTls(
   address: string,
   roots: string,
   key?: KeyObject,
@@ -107,6 +108,7 @@ function openTls(
   return openChannel({ target: address, credentials: tls, options });
 }
 
-function pem(certificates: readonly Uint8Array[]): string {
+/** PEM of certificates given as DER. */
+export function pem(certificates: readonly Uint8Array[]): string {
   return certificates.map((der) => formatPem("CERTIFICATE", der)).join("");
 }
