@@ -11,6 +11,7 @@ const MAX_WRITERS = 64;
 export class AuditWitness {
   readonly #log: Logger;
   readonly #byWriter = new Map<string, AuditHead>();
+  readonly #disputed = new Set<string>();
   #latestWriter: string | undefined;
 
   /** @param seen from the state file */
@@ -29,7 +30,10 @@ export class AuditWitness {
     return this.#latestWriter === undefined ? undefined : this.#byWriter.get(this.#latestWriter);
   }
 
-  /** Takes note of a head. One that contradicts what was seen does not replace it. */
+  /**
+   * Takes note of a head. One that contradicts what was seen does not replace it, nor does any after it: a log that was cut grows
+   * again, and would soon reach beyond what this agent can testify to.
+   */
   see(head: AuditHead): void {
     this.#latestWriter = head.writer;
     const known = this.#byWriter.get(head.writer);
@@ -38,8 +42,9 @@ export class AuditWitness {
         { writer: head.writer, seen_seq: String(known.seq), seq: String(head.seq) },
         "Audit log of the server is not the one that this agent has seen",
       );
-      return;
+      this.#disputed.add(head.writer);
     }
+    if (this.#disputed.has(head.writer)) return;
     if (known === undefined && this.#byWriter.size >= MAX_WRITERS) return;
     this.#byWriter.set(head.writer, copy(head));
   }
