@@ -20,6 +20,8 @@ function hintFor(err: unknown): string | undefined {
   if (err.reason === "no_identity") return "`assay why --pid PID` tells the reason to operators";
   switch (err.code) {
     case Status.UNAVAILABLE:
+      // Whoever gives a reason is there.
+      if (err.reason) return undefined;
       return "is the other side running, and is this its address? see --socket and --server";
     case Status.PERMISSION_DENIED:
       return "`assay access can` tells which roles a caller has";

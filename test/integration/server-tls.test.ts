@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
 import { Bundle } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
 import { Status } from "../../runtime/errors/status-error.ts";
@@ -83,6 +84,20 @@ describe("the server's TCP port", () => {
       code: Status.UNAUTHENTICATED,
       message: "this method needs a client certificate",
     });
+  });
+
+  it("speaks TLS 1.2 where the configuration allows it, and nothing older", async () => {
+    const listen = { address: "127.0.0.1", port: await freePort(0), tls: { minVersion: "1.2" } };
+    await using other = await Machine.open({ server: { listen } });
+    await other.local.startServer();
+    const { port } = listen;
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      const { protocol, socket } = await handshake({ port, maxVersion });
+      assert.equal(protocol, maxVersion);
+      socket.removeAllListeners("close").destroy();
+    }
+    const old = { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" } as const;
+    assert.equal(await isLetIn({ port, ...old, ciphers: "ALL:@SECLEVEL=0" }), false);
   });
 
   it("speaks TLS 1.3 and nothing older", async () => {
