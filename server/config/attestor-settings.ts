@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { judgePathTemplate } from "./agent-path-template.ts";
 
 /** Node attestation by an X.509 certificate that the node already has. */
 export interface X509PopSettings {
@@ -29,7 +30,10 @@ const x509popSchema = z
       .describe("PEM file with the CA certificates; required in path mode."),
     agentPathTemplate: z
       .string()
-      .min(1)
+      .superRefine((template, context) => {
+        const objection = judgePathTemplate(template);
+        if (objection !== undefined) context.addIssue(objection);
+      })
       .optional()
       .describe(
         "Path of the agent's ID below /spire/agent. May hold {fingerprint} (SHA-1 of the certificate), {serial}, {cn} and, in spiffe mode, {path}. " +

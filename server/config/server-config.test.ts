@@ -64,6 +64,17 @@ describe("serverConfigSchema", () => {
         "nodeAttestors.x509pop.caBundle: expected a file in path mode, and none in spiffe mode",
     },
     {
+      name: "a template that gives all nodes one ID",
+      text: "nodeAttestors: {x509pop: {caBundle: /ca.pem, agentPathTemplate: /node}}",
+      problem:
+        "nodeAttestors.x509pop.agentPathTemplate: expected a placeholder: two nodes must not get the same ID",
+    },
+    {
+      name: "a template with an unknown placeholder",
+      text: "nodeAttestors: {x509pop: {caBundle: /ca.pem, agentPathTemplate: '/{host}'}}",
+      problem: 'nodeAttestors.x509pop.agentPathTemplate: unknown placeholder "{host}"',
+    },
+    {
       name: "an unknown key",
       text: "listen: {adress: 127.0.0.1}",
       problem: 'listen.adress: unknown key, did you mean "address"?',

@@ -14,7 +14,6 @@ import type { AttestorSettings, X509PopSettings } from "../config/attestor-setti
 import type { Store } from "../store/store.ts";
 import { joinTokenAttestor } from "./join-token.ts";
 import type { NodeAttestor } from "./node-attestor.ts";
-import { checkPathTemplate } from "./x509pop/agent-path.ts";
 import { type ChainVerifier, x509popAttestor } from "./x509pop/x509pop.ts";
 
 /** What attestors need. */
@@ -50,11 +49,6 @@ async function makeX509Pop(settings: X509PopSettings, deps: AttestorDeps): Promi
   const isSpiffe = settings.mode === "spiffe";
   const agentPathTemplate =
     settings.agentPathTemplate ?? (isSpiffe ? "/x509pop/{path}" : "/x509pop/{fingerprint}");
-  try {
-    checkPathTemplate(agentPathTemplate);
-  } catch (err) {
-    throw problem("agentPathTemplate", describeError(err));
-  }
   const verifyChain = isSpiffe
     ? svidVerifier(deps.bundles)
     : pathVerifier(await readAuthorities(settings.caBundle ?? ""));
@@ -66,11 +60,11 @@ async function readAuthorities(path: string): Promise<readonly Certificate[]> {
   try {
     authorities = parseCertificatesPem(await readFile(path, "utf8"));
   } catch (err) {
-    throw problem("caBundle", `${path}: ${describeError(err)}`);
+    throw problem(`${path}: ${describeError(err)}`);
   }
-  if (authorities.length === 0) throw problem("caBundle", `${path} holds no certificate`);
+  if (authorities.length === 0) throw problem(`${path} holds no certificate`);
   if (authorities.some(({ isCa }) => !isCa)) {
-    throw problem("caBundle", `${path} holds a certificate that is not a CA's`);
+    throw problem(`${path} holds a certificate that is not a CA's`);
   }
   return authorities;
 }
@@ -93,6 +87,6 @@ function svidVerifier(bundles: BundleSource): ChainVerifier {
   };
 }
 
-function problem(key: string, message: string): ConfigError {
-  return new ConfigError("node attestation", [{ path: `nodeAttestors.x509pop.${key}`, message }]);
+function problem(message: string): ConfigError {
+  return new ConfigError("node attestation", [{ path: "nodeAttestors.x509pop.caBundle", message }]);
 }

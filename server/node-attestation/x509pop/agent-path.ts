@@ -1,6 +1,7 @@
 import { invalidArgument } from "../../../runtime/errors/status-error.ts";
 import { SpiffeError } from "../../../spiffe/error.ts";
 import { SpiffeId, type TrustDomain } from "../../../spiffe/id/spiffe-id.ts";
+import { PLACEHOLDER } from "../../config/agent-path-template.ts";
 
 /** What a template for an agent's path may take from the node's certificate. */
 export interface PathFacts {
@@ -12,24 +13,6 @@ export interface PathFacts {
   readonly cn?: string | undefined;
   /** In spiffe mode, the path of the certificate's SPIFFE ID without the prefix. */
   readonly path?: string | undefined;
-}
-
-const PLACEHOLDER = /\{([a-z]*)\}/g;
-const NAMES: ReadonlySet<string> = new Set(["fingerprint", "serial", "cn", "path"]);
-
-/**
- * Refuses a template that can never give an ID.
- *
- * @throws {Error} saying what is wrong with it
- */
-export function checkPathTemplate(template: string): void {
-  if (!template.startsWith("/")) throw new Error('expected a path that starts with "/"');
-  for (const [placeholder, name = ""] of template.matchAll(PLACEHOLDER)) {
-    if (!NAMES.has(name)) throw new Error(`unknown placeholder ${JSON.stringify(placeholder)}`);
-  }
-  if (!/\{(fingerprint|serial|cn|path)\}/.test(template)) {
-    throw new Error("expected a placeholder: two nodes must not get the same ID");
-  }
 }
 
 /**
