@@ -7,6 +7,7 @@ import {
   type AuditShipment,
   type Binding,
   Update_Kind as Kind,
+  ServerHeartbeatSchema,
   type ServerMessage,
   ServerMessageSchema,
   type Update,
@@ -398,6 +399,20 @@ describe("serveAgent", () => {
     assert.deepEqual(receipt.case === "auditReceipt" && receipt.value.throughSeq, 6n);
     assert.equal(server.bound[0]?.credential, "0a");
     assert.equal(server.shipped.length, 1);
+  });
+
+  it("gives a sign of life only behind what it says has been sent", async () => {
+    using server = await Server.open();
+    const agent = server.connect();
+    await agent.begin();
+    const session = server.agents.get(AGENT) ?? assert.fail();
+    const revision = await server.create(own("a"));
+    const value = create(ServerHeartbeatSchema, {
+      cursor: { incarnation: server.store.incarnation, revision },
+    });
+    session.sendHeartbeat(create(ServerMessageSchema, { message: { case: "heartbeat", value } }));
+    assert.deepEqual(idsOf(await agent.nextUpdate()), ["a"]);
+    assert.equal((await agent.next()).case, "heartbeat");
   });
 
   it("says that it does not know a kind of message", async () => {

@@ -86,8 +86,10 @@ export async function* serveAgent(
   yield stream.hello();
   for (;;) {
     await session.whenReady();
-    yield* session.takeQueued();
+    const queued = session.takeQueued();
+    // Updates first: a sign of life says that everything up to its revision has been sent.
     yield* stream.takeUpdates();
+    yield* queued;
   }
 }
 
