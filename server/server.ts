@@ -212,7 +212,11 @@ async function openParts(deps: ServerDeps, opening: AsyncDisposableStack): Promi
       closeConnection: (id, reason) => rpc.closeConnection(id, reason),
     }),
   );
-  const inject = (socket: Duplex, connectionId: string): void => rpc.inject(socket, connectionId);
+  // A listener accepts as soon as it listens, which is before the others are there.
+  const complete = Promise.withResolvers<void>();
+  const inject = (socket: Duplex, connectionId: string): void => {
+    void complete.promise.then(() => rpc.inject(socket, connectionId));
+  };
   const adminSocket: AdminSocket = opening.use(
     await AdminSocket.open({
       endpoint: deps.adminSocket,
@@ -281,6 +285,7 @@ async function openParts(deps: ServerDeps, opening: AsyncDisposableStack): Promi
     ? opening.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }))
     : undefined;
   const { reload } = reloading;
+  complete.resolve();
   return {
     core,
     settings,

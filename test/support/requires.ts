@@ -6,6 +6,7 @@ import { test } from "node:test";
 export type NeedName =
   | "linux"
   | "root"
+  | "mount"
   | "git"
   | "go"
   | "python"
@@ -28,6 +29,10 @@ const runs =
 const needs: Record<NeedName, Need> = {
   linux: { present: () => process.platform === "linux", remedy: "run on Linux" },
   root: { present: () => process.getuid?.() === 0, remedy: "run as root" },
+  mount: {
+    present: runs("unshare", "--mount", "true"),
+    remedy: "run as root, in a container with --privileged",
+  },
   git: { present: runs("git", "--version"), remedy: "apt-get install git" },
   go: { present: runs("go", "version"), remedy: "install Go 1.24 or newer from https://go.dev/dl" },
   python: {
