@@ -16,6 +16,7 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import { ServerConnection } from "./connection/server-connection.ts";
 import { exportPrivateKey, storeIdentity } from "./identity/agent-identity.ts";
 import { IdentityHolder } from "./identity/identity-holder.ts";
+import { signingAuthorities } from "./identity/signing-authorities.ts";
 import { TrustStore } from "./identity/trust-store.ts";
 import { AttestationMemory } from "./node-attestation/attestation-memory.ts";
 import { JoinTokenAttestor } from "./node-attestation/join-token.ts";
@@ -104,8 +105,14 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
   const contact = new Contact(clock, lastContactMs === 0 ? undefined : new Date(lastContactMs));
   const point = loaded && restoreView(loaded, { cache, trustDomain, log });
   const ownBundle = cache.bundles.get(trustDomain.name);
-  if (ownBundle !== undefined) trust.update(ownBundle.wire);
-  const view = new SyncedView({ cache, trust, log }, lastContactMs === 0 ? undefined : point);
+  if (ownBundle !== undefined) {
+    trust.update(ownBundle.wire);
+    identity.renewTainted(signingAuthorities(ownBundle.wire), deps);
+  }
+  const view = new SyncedView(
+    { cache, trust, identity, clock, random, log },
+    lastContactMs === 0 ? undefined : point,
+  );
 
   const collected = { trustDomain, identity, memory, cache, view, contact, witness, clock };
   const collect = (): Uint8Array => collectState(state, collected);

@@ -10,7 +10,7 @@ const cached = { fresh: false, signal };
 
 function setUp(maxSvids = 100) {
   const clock = new FakeClock();
-  const state = { epoch: "1", calls: 0, error: undefined as Error | undefined };
+  const state = { keyId: "old", epoch: "1", calls: 0, error: undefined as Error | undefined };
   const answer = { hold: Promise.resolve() };
   const cache = new JwtSvidCache({
     clock,
@@ -23,7 +23,8 @@ function setUp(maxSvids = 100) {
       if (state.error !== undefined) throw state.error;
       const issuedAt = clock.now();
       const expiresAt = new Date(issuedAt.getTime() + LIFE_MS);
-      return { token, spiffeId: "spiffe://td.test/a", hint: "", issuedAt, expiresAt };
+      const { keyId } = state;
+      return { token, spiffeId: "spiffe://td.test/a", hint: "", issuedAt, expiresAt, keyId };
     },
   });
   return { clock, state, cache, answer };
@@ -44,6 +45,16 @@ describe("JwtSvidCache", () => {
     assert.equal(await cache.fetch(request({ audience: ["queue", "db"] }), cached), first);
     await clock.advance(1);
     assert.notEqual(await cache.fetch(request({ audience: ["db", "queue"] }), cached), first);
+  });
+
+  it("serves no token again whose key is not among the good ones any more", async () => {
+    const { state, cache } = setUp();
+    const old = await cache.fetch(request(), cached);
+    state.keyId = "new";
+    const kept = await cache.fetch(request({ entryId: "b" }), cached);
+    cache.keepSignedBy(new Set(["new"]));
+    assert.notEqual(await cache.fetch(request(), cached), old);
+    assert.equal(await cache.fetch(request({ entryId: "b" }), cached), kept);
   });
 
   it("tells entries, instances and audiences apart", async () => {

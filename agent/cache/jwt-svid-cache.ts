@@ -12,6 +12,8 @@ export interface JwtSvid {
   readonly expiresAt: Date;
   /** The token's ID, where it has one. */
   readonly jti?: string;
+  /** Which key signed it, where the token says so. */
+  readonly keyId?: string;
 }
 
 /** What a JWT-SVID is asked for: one entry, one instance of it, one set of audiences. */
@@ -105,6 +107,14 @@ export class JwtSvidCache {
     for (const [key, fetch] of this.#fetching) {
       if (fetch.entryId === entryId) this.#fetching.delete(key);
     }
+  }
+
+  /** Forgets the tokens that none of these keys signed, and lets nothing that is being signed now be kept. */
+  keepSignedBy(keyIds: ReadonlySet<string>): void {
+    for (const [key, { svid }] of this.#held) {
+      if (!keyIds.has(svid.keyId ?? "")) this.#held.delete(key);
+    }
+    this.#fetching.clear();
   }
 
   /** Forgets every token. */

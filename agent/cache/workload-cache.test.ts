@@ -5,15 +5,18 @@ import { type Bundle, BundleSchema } from "../../proto/gen/spire/api/types/bundl
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { FakeRandom } from "../../test/fakes/fake-random.ts";
 import { cachedEntry, recordFor } from "../../test/support/cached-entries.ts";
+import { TestAuthority } from "../../test/support/test-ca.ts";
 import type { Delivery } from "../audit/delivery-records.ts";
 import { type CacheChange, WorkloadCache } from "./workload-cache.ts";
 import type { Subscription, WorkloadCaller, WorkloadView } from "./workload-view.ts";
+
+const root = TestAuthority.root();
 
 const bundle = (trustDomain: string, sequenceNumber = 1n): Bundle =>
   create(BundleSchema, {
     trustDomain,
     sequenceNumber,
-    x509Authorities: [{ asn1: new Uint8Array([1, 2, 3]) }],
+    x509Authorities: [{ asn1: root.der }],
   });
 
 const caller = (...values: readonly string[]): WorkloadCaller => ({

@@ -6,6 +6,7 @@ import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { Delivery } from "../audit/delivery-records.ts";
+import { signingAuthorities } from "../identity/signing-authorities.ts";
 import { BundleCache } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { EntryIndex } from "./entry-index.ts";
@@ -147,6 +148,7 @@ export class WorkloadCache implements WorkloadViews {
     }
     for (const wire of change.bundles) {
       if (this.bundles.put(wire) === undefined) continue;
+      if (wire.trustDomain === this.#deps.trustDomain) this.#setAuthorities(wire);
       this.subscriptions.bundleChanged(wire.trustDomain, revision);
     }
     for (const entry of change.entries) this.#putEntry(entry, revision);
@@ -228,6 +230,12 @@ export class WorkloadCache implements WorkloadViews {
       uid: o.caller.instance.uid,
     });
     return { ...svid, hint };
+  }
+
+  #setAuthorities(own: Bundle): void {
+    this.svids.setAuthorities(signingAuthorities(own));
+    const good = own.jwtAuthorities.filter(({ tainted }) => !tainted);
+    this.jwtSvids.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {

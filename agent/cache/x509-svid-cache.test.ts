@@ -286,10 +286,10 @@ describe("X509SvidCache", () => {
     cache.putEntry(entry);
     cache.use(entry, "uid:1", undefined);
     serveAll();
-    cache.renewSignedBy(new Set(["bb"]));
+    cache.setAuthorities({ present: new Set(["aa", "bb"]), tainted: new Set(["bb"]) });
     await clock.advance(5_000);
     assert.deepEqual(cache.takeDue(10), []);
-    cache.renewSignedBy(new Set(["aa"]));
+    cache.setAuthorities({ present: new Set(["aa"]), tainted: new Set(["aa"]) });
     await clock.advance(5_000);
     assert.equal(cache.takeDue(10).length, 1);
     assert.ok(cache.current("a", "uid:1"), "the old one is served until the new one is here");
@@ -334,5 +334,68 @@ describe("X509SvidCache", () => {
     late.cache.restore(stored, () => kept);
     assert.equal(late.cache.size, 0);
     assert.ok(clock.monotonicMs() === 0);
+  });
+
+  describe("when an authority is tainted or leaves the bundle", () => {
+    const both = new Set(["aa", "bb"]);
+    const signedBy = (keyId: string) => ({ authorityKeyIds: [keyId] });
+
+    function withIdleInstance() {
+      const made = setUp();
+      const { cache, clock } = made;
+      const entry = cachedEntry("a", ["uid:1"]);
+      cache.putEntry(entry);
+      cache.use(entry, "uid:1", undefined);
+      made.serveAll();
+      cache.release("a", "uid:1");
+      const serveFrom = (keyId: string): (string | undefined)[] =>
+        cache.takeDue(10).map((order) => {
+          cache.complete(order, recordFor(order, clock.now(), signedBy(keyId)));
+          return order.instance;
+        });
+      return { ...made, entry, serveFrom };
+    }
+
+    it("renews the spare and idle instances too, and serves the old one meanwhile", async () => {
+      const { cache, clock, serveFrom } = withIdleInstance();
+      const old = cache.current("a", "uid:1");
+      cache.setAuthorities({ present: both, tainted: new Set(["aa"]) });
+      assert.equal(cache.current("a", "uid:1"), old);
+      await clock.advance(5_000);
+      assert.deepEqual(new Set(serveFrom("bb")), new Set([undefined, "uid:1"]));
+      assert.deepEqual(cache.current("a", "uid:1")?.authorityKeyIds, ["bb"]);
+      await clock.advance(30 * MINUTE);
+      assert.deepEqual(serveFrom("bb"), [undefined], "idle ones are left alone again");
+    });
+
+    it("hands out nothing whose authority has gone: who asks waits for a new one", () => {
+      const { cache, entry, serveFrom } = withIdleInstance();
+      cache.setAuthorities({ present: new Set(["bb"]), tainted: new Set() });
+      assert.equal(cache.size, 0);
+      cache.use(entry, "uid:1", undefined);
+      assert.deepEqual(
+        [cache.current("a", "uid:1"), cache.isPending("a", "uid:1")],
+        [undefined, true],
+      );
+      serveFrom("bb");
+      assert.deepEqual(cache.current("a", "uid:1")?.authorityKeyIds, ["bb"]);
+    });
+
+    it("takes in none that arrives or is restored from a gone authority", () => {
+      const { cache, entry, serveFrom, clock } = withIdleInstance();
+      const late = recordFor({ entry, instance: "uid:1" }, clock.now());
+      cache.setAuthorities({ present: new Set(["bb"]), tainted: new Set() });
+      cache.use(entry, "uid:1", undefined);
+      serveFrom("aa");
+      const stored = [{ record: late, instance: "uid:1", executable: undefined }];
+      cache.restore(stored, () => entry);
+      assert.equal(cache.size, 0);
+    });
+
+    it("drops nothing while the bundle cannot tell which authority is which", () => {
+      const { cache } = withIdleInstance();
+      cache.setAuthorities({ present: undefined, tainted: new Set() });
+      assert.equal(cache.size, 2);
+    });
   });
 });

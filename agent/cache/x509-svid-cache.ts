@@ -1,6 +1,7 @@
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalDelayMs } from "../../runtime/time/due.ts";
+import { hasLost, isTainted, type SigningAuthorities } from "../identity/signing-authorities.ts";
 import type { CachedEntry } from "./entry.ts";
 import type { X509SvidRecord } from "./x509-svid-record.ts";
 import { dueAtMs, isStale, type Slot, urgencyOf } from "./x509-svid-slot.ts";
@@ -52,12 +53,14 @@ export interface X509SvidCacheDeps {
 /**
  * The X509-SVIDs of this node, each with its key, by entry and instance (D11). One spare is kept for every entry that is to be
  * prefetched: the first instance that asks takes it and another is ordered. No key is ever given to two instances, except of
- * an entry that says `shared`. Nobody's SVID is renewed without an open stream; it stays for its instance until it expires.
+ * an entry that says `shared`. Nobody's SVID is renewed without an open stream, unless its authority is tainted; it stays for its
+ * instance until it expires or its authority leaves the bundle.
  */
 export class X509SvidCache {
   readonly #deps: X509SvidCacheDeps;
   readonly #slots: SlotTable;
   readonly #inFlight = new Map<X509SvidOrder, Slot>();
+  #authorities: SigningAuthorities = { present: undefined, tainted: new Set() };
 
   constructor(deps: X509SvidCacheDeps) {
     this.#deps = deps;
@@ -184,8 +187,15 @@ export class X509SvidCache {
     return forgotten;
   }
 
-  /** Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away. */
+  /**
+   * Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away; one whose authority
+   * is not in the bundle counts as a failure.
+   */
   complete(order: X509SvidOrder, record: X509SvidRecord): void {
+    if (!this.#isTrusted(record)) {
+      this.fail(order);
+      return;
+    }
     const slot = this.#settle(order);
     if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) {
       this.#deps.onDue();
@@ -239,13 +249,20 @@ export class X509SvidCache {
     this.#deps.onDue();
   }
 
-  /** Renews, within a few seconds, what hangs on one of these authorities (key identifiers in lower-case hexadecimal). */
-  renewSignedBy(keyIds: ReadonlySet<string>): void {
-    const nowMs = this.#deps.clock.monotonicMs();
+  /**
+   * Learns what the own bundle says of the authorities, now and for what comes later. What hangs on one that has gone is dropped;
+   * what hangs on a tainted one is renewed within a few seconds, idle instances and spares too, and served meanwhile.
+   */
+  setAuthorities(authorities: SigningAuthorities): void {
+    this.#authorities = authorities;
     for (const slot of this.#slots.all()) {
-      if (!slot.record?.authorityKeyIds.some((id) => keyIds.has(id))) continue;
-      const soonMs = nowMs + TAINT_SPREAD_MS * this.#deps.random.uniform();
-      slot.renewAtMs = Math.min(slot.renewAtMs, soonMs);
+      const { record } = slot;
+      if (record === undefined) continue;
+      if (!this.#isTrusted(record)) {
+        slot.record = undefined;
+        this.#deps.onChange(slot.entry.id);
+        if (slot.users === 0 && !slot.inFlight && !isPrefetched(slot)) this.#slots.drop(slot);
+      } else if (!slot.isTainted) this.#markTainted(slot, record);
     }
     this.#deps.onDue();
   }
@@ -268,8 +285,8 @@ export class X509SvidCache {
     const nowMs = this.#deps.clock.monotonicMs();
     for (const { record, instance, executable } of stored) {
       const entry = entryOf(record.entryId);
-      if (entry === undefined || entry.spiffeId !== record.spiffeId || !this.#isAlive(record))
-        continue;
+      if (entry === undefined || entry.spiffeId !== record.spiffeId) continue;
+      if (!this.#isAlive(record) || !this.#isTrusted(record)) continue;
       const slot = this.#slots.get(entry.id, instance) ?? this.#slots.add(entry, instance, nowMs);
       slot.executable = executable;
       this.#putBack(slot, record);
@@ -278,6 +295,18 @@ export class X509SvidCache {
 
   #isAlive(record: X509SvidRecord): boolean {
     return this.#deps.clock.now().getTime() < record.notAfter.getTime();
+  }
+
+  #isTrusted(record: X509SvidRecord): boolean {
+    return !hasLost(this.#authorities, record.authorityKeyIds);
+  }
+
+  #markTainted(slot: Slot, record: X509SvidRecord): void {
+    slot.isTainted = isTainted(this.#authorities, record.authorityKeyIds);
+    if (!slot.isTainted) return;
+    const { clock, random } = this.#deps;
+    const soonMs = clock.monotonicMs() + TAINT_SPREAD_MS * random.uniform();
+    slot.renewAtMs = Math.min(slot.renewAtMs, soonMs);
   }
 
   #dueAtMs(slot: Slot): number {
@@ -298,6 +327,7 @@ export class X509SvidCache {
     slot.record = record;
     slot.renewAtMs = clock.monotonicMs() + renewalDelayMs({ ...record, now });
     slot.lifeMs = Math.min(record.notAfter.getTime() - now.getTime(), lifeOf(record));
+    this.#markTainted(slot, record);
   }
 
   #putBack(slot: Slot, record: X509SvidRecord): void {
@@ -305,6 +335,7 @@ export class X509SvidCache {
     slot.record = record;
     slot.renewAtMs = clock.monotonicMs() + record.renewAt.getTime() - clock.now().getTime();
     slot.lifeMs = lifeOf(record);
+    this.#markTainted(slot, record);
   }
 
   #takeSpare(slot: Slot): void {
@@ -314,6 +345,7 @@ export class X509SvidCache {
     if (!this.#isAlive(record)) return;
     slot.record = record;
     slot.renewAtMs = spare.renewAtMs;
+    slot.isTainted = spare.isTainted;
     slot.lifeMs = spare.lifeMs;
     spare.record = undefined;
     this.#bind(slot, slot.instance, record);

@@ -16,6 +16,8 @@ export interface Slot {
   record: X509SvidRecord | undefined;
   /** Monotonic time at which the record is to be renewed, so that a jump of the wall clock renews nothing. */
   renewAtMs: number;
+  /** An authority of the record is tainted: it is renewed even if nobody uses it now. */
+  isTainted: boolean;
   /** How long the record was good for, by this machine's clock, when it arrived. */
   lifeMs: number;
   /** Monotonic time before which no new attempt is made. */
@@ -41,13 +43,17 @@ export function isStale(slot: Slot): boolean {
 
 /** The monotonic time at which the slot wants an order; Infinity when it wants none. */
 export function dueAtMs(slot: Slot): number {
-  if (slot.inFlight || !isKept(slot)) return Number.POSITIVE_INFINITY;
+  if (slot.inFlight || !(isKept(slot) || isTaintedRecord(slot))) return Number.POSITIVE_INFINITY;
   return Math.max(isStale(slot) ? 0 : slot.renewAtMs, slot.retryAtMs);
 }
 
 export function urgencyOf(slot: Slot): Urgency {
   if (slot.users > 0) return slot.record === undefined ? 0 : 1;
   return 2;
+}
+
+function isTaintedRecord(slot: Slot): boolean {
+  return slot.record !== undefined && slot.isTainted;
 }
 
 function isShared(slot: Slot): boolean {

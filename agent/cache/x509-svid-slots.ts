@@ -40,6 +40,7 @@ export class SlotTable {
       executable: undefined,
       record: undefined,
       renewAtMs: 0,
+      isTainted: false,
       lifeMs: 0,
       retryAtMs: 0,
       attempts: 0,

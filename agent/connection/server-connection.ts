@@ -51,7 +51,8 @@ export class ServerConnection implements Disposable {
   /** Keeps the link in step with the identity. Resolves once `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     for await (const { identity } of this.#deps.identity.standing.subscribe(signal)) {
-      if (identity === this.#identity) continue;
+      // A new instant of renewal is no new credential.
+      if (identity?.chainDer === this.#identity?.chainDer) continue;
       this.#identity = identity;
       this.#replace();
     }

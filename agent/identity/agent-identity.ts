@@ -18,7 +18,9 @@ export interface AgentIdentity {
   readonly serialNumber: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Drawn once. */
+  /** Key identifiers (lower-case hexadecimal) of the authorities that the chain hangs on. */
+  readonly authorityKeyIds: readonly string[];
+  /** Drawn once; sooner since an authority was tainted. */
   readonly renewAt: Date;
   /** Whether the server wants this agent to attest again instead of renewing. */
   readonly reattestable: boolean;
@@ -54,6 +56,10 @@ export function makeIdentity(o: {
     chainDer: o.chainDer.map((der) => der.slice()),
     privateKey: o.privateKey,
     serialNumber: leaf.serialNumberHex,
+    authorityKeyIds: o.chainDer.flatMap((der) => {
+      const { authorityKeyId } = Certificate.parse(der.slice());
+      return authorityKeyId === undefined ? [] : [Buffer.from(authorityKeyId).toString("hex")];
+    }),
     notBefore: leaf.notBefore,
     notAfter: leaf.notAfter,
     renewAt: o.renewAt(leaf),

@@ -21,7 +21,8 @@ export function jwtSvidIssuer(deps: IssueJwtSvidDeps): IssueJwtSvid {
       throw new Error("JWT-SVID: the server sent none");
     }
     const spiffeId = `spiffe://${svid.id.trustDomain}${svid.id.path}`;
-    const jti = readJti(svid.token);
+    const jti = readText(svid.token, 1, "jti");
+    const keyId = readText(svid.token, 0, "kid");
     if (jti !== undefined) {
       deps.onBinding({
         credential: jti,
@@ -39,6 +40,7 @@ export function jwtSvidIssuer(deps: IssueJwtSvidDeps): IssueJwtSvid {
       issuedAt: fromSeconds(svid.issuedAt),
       expiresAt: fromSeconds(svid.expiresAt),
       ...(jti === undefined ? {} : { jti }),
+      ...(keyId === undefined ? {} : { keyId }),
     };
   };
 }
@@ -51,14 +53,14 @@ function toWorkloadError(err: unknown): never {
   throw err;
 }
 
-/** The jti of a token that the server has just signed for us; nothing of it is trusted. */
-function readJti(token: string): string | undefined {
-  const [, payload = ""] = token.split(".");
+/** A text in the header (0) or the claims (1) of a token that the server has just signed for us; nothing of it is trusted. */
+function readText(token: string, part: 0 | 1, name: string): string | undefined {
   try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
-    const jti =
-      typeof claims === "object" && claims !== null ? Reflect.get(claims, "jti") : undefined;
-    return typeof jti === "string" ? jti : undefined;
+    const text = Buffer.from(token.split(".")[part] ?? "", "base64url").toString("utf8");
+    const object: unknown = JSON.parse(text);
+    const value =
+      typeof object === "object" && object !== null ? Reflect.get(object, name) : undefined;
+    return typeof value === "string" ? value : undefined;
   } catch {
     return undefined;
   }

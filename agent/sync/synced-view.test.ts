@@ -14,6 +14,7 @@ import { RecordingLog } from "../../test/fakes/recording-log.ts";
 import { recordFor } from "../../test/support/cached-entries.ts";
 import { TestAuthority } from "../../test/support/test-ca.ts";
 import { WorkloadCache } from "../cache/workload-cache.ts";
+import { IdentityHolder } from "../identity/identity-holder.ts";
 import { TrustStore } from "../identity/trust-store.ts";
 import { SyncedView } from "./synced-view.ts";
 import { UpdateAssembler } from "./update-assembler.ts";
@@ -57,7 +58,11 @@ function setUp() {
     onDelivery: () => {},
   });
   const trust = new TrustStore(trustDomain);
-  const view = new SyncedView({ cache, trust, log: recording.log }, undefined);
+  const identity = new IdentityHolder({ identity: undefined, verdict: undefined });
+  const view = new SyncedView(
+    { cache, trust, identity, clock, random: new FakeRandom(), log: recording.log },
+    undefined,
+  );
   const ids = () => [...cache.entries()].map(({ id }) => id).sort();
   return { clock, cache, trust, view, ids, recording };
 }

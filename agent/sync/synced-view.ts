@@ -8,17 +8,23 @@ import {
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
-import { Certificate } from "../../spiffe/x509/certificate.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
 import { isSameBundle } from "../cache/bundle-cache.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import { readEntry } from "../cache/entry-wire.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
+import type { IdentityHolder } from "../identity/identity-holder.ts";
+import { signingAuthorities } from "../identity/signing-authorities.ts";
 import type { TrustStore } from "../identity/trust-store.ts";
 import { issuanceEpoch, leadsBack, SYNC_START, type SyncPoint } from "./sync-cursor.ts";
 
 export interface SyncedViewDeps {
   readonly cache: WorkloadCache;
   readonly trust: TrustStore;
+  readonly identity: IdentityHolder;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
 
@@ -208,12 +214,12 @@ export class SyncedView {
 
   /** Returns whether something was taken away. */
   #applyToCache(change: ViewChange): boolean {
-    const { cache, trust } = this.#deps;
+    const { cache, trust, identity } = this.#deps;
     const hasRemovals = takesAway(change, cache);
     const own = change.bundles.find(({ trustDomain }) => trustDomain === trust.trustDomain.name);
     if (own !== undefined) {
       trust.update(own);
-      this.#renewTainted(own);
+      identity.renewTainted(signingAuthorities(own), this.#deps);
     }
     cache.setIssuanceEpoch(issuanceEpoch(change.point));
     if (change.revocations.length > 0) this.#revoke(change.revocations);
@@ -235,17 +241,6 @@ export class SyncedView {
       ),
     );
     log.info({ count: revocations.length }, "Credentials revoked");
-  }
-
-  #renewTainted(own: Bundle): void {
-    const tainted = own.x509Authorities.filter((authority) => authority.tainted);
-    if (own.jwtAuthorities.some((key) => key.tainted)) this.#deps.cache.jwtSvids.clear();
-    if (tainted.length === 0) return;
-    const keyIds = tainted.flatMap(({ asn1 }) => {
-      const { subjectKeyId } = Certificate.parse(asn1.slice());
-      return subjectKeyId === undefined ? [] : [Buffer.from(subjectKeyId).toString("hex")];
-    });
-    this.#deps.cache.svids.renewSignedBy(new Set(keyIds));
   }
 
   /** What the whole set does not name is gone, bundles too. */
