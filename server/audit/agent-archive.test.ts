@@ -73,6 +73,17 @@ describe("AgentArchive", () => {
     assert.equal((await verifyJournal(dir.join("agents", "x509pop~node", "1"))).lines, 8);
   });
 
+  it("serves calls for one agent one after another", async () => {
+    await using dir = await TempDir.open();
+    const chain = new AgentChain().grow(30);
+    const { archive, events } = open(dir);
+    const appended = await Promise.all(
+      [10, 20, 30].map((to) => archive.append(AGENT, chain.lines(to - 9, to))),
+    );
+    assert.deepEqual([appended, events], [[10, 20, 30], []]);
+    assert.equal((await verifyJournal(dir.join("agents", "x509pop~node", "1"))).lines, 30);
+  });
+
   it("takes up a chain whose beginning the agent has removed", async () => {
     await using dir = await TempDir.open();
     const { archive, events } = open(dir);

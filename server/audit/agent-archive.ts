@@ -45,6 +45,7 @@ const MAX_LINE_BYTES = 1024 * 1024;
 export class AgentArchive {
   readonly #deps: AgentArchiveDeps;
   readonly #chains = new Map<string, Chain>();
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(deps: AgentArchiveDeps) {
     this.#deps = deps;
@@ -52,21 +53,31 @@ export class AgentArchive {
 
   /**
    * Adds lines that an agent sent. Lines that are kept already are passed over, so that an agent may send again what it got no
-   * receipt for. Calls for one agent must not overlap.
+   * receipt for. Calls for one agent are served one after another.
    *
    * @returns the sequence number up to which the agent's lines are durable
    * @throws {StatusError} INVALID_ARGUMENT for what is no line of a chain; {Error} when the disk fails
    */
   async append(agentId: string, lines: readonly Uint8Array[]): Promise<number> {
     const parsed = lines.map(readLine);
-    const first = parsed[0];
-    if (first === undefined) return (await this.#open(agentId)).head.seq;
     for (const [index, line] of parsed.entries()) {
       const before = parsed[index - 1];
       if (before !== undefined && !follows(line, before)) {
         throw invalidArgument(`lines[${index}]: does not continue the line before it`);
       }
     }
+    const append = (): Promise<number> => this.#append(agentId, parsed);
+    const turn = (this.#turns.get(agentId) ?? Promise.resolve()).then(append, append);
+    this.#turns.set(agentId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(agentId) === turn) this.#turns.delete(agentId);
+    }
+  }
+
+  async #append(agentId: string, parsed: readonly JournalLine[]): Promise<number> {
+    if (parsed.length === 0) return (await this.#open(agentId)).head.seq;
     const chain = await this.#continue(agentId, parsed);
     const fresh = parsed.filter(({ seq }) => seq > chain.head.seq);
     if (fresh.length > 0) await this.#write(chain, fresh);

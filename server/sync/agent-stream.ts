@@ -55,6 +55,7 @@ export interface AgentStreamDeps {
 /** The version of the protocol that this server speaks. */
 const PROTOCOL = 1;
 const HELLO_TIMEOUT_MS = 10_000;
+const MAX_BINDINGS = 10_000;
 
 /**
  * Serves one agent's stream of assay.sync.v1: hello, then whatever brings the agent to the newest revision, then every change that
@@ -172,7 +173,6 @@ class AgentStream {
   readonly #deps: AgentStreamDeps;
   readonly #session: AgentSession;
   readonly #log: Logger;
-  #archived: Promise<void> = Promise.resolve();
 
   constructor(deps: AgentStreamDeps, session: AgentSession, log: Logger) {
     this.#deps = deps;
@@ -211,7 +211,7 @@ class AgentStream {
         const next = await untilAborted(messages.next(), session.signal);
         if (next.done === true) throw unavailable("agent ended the stream");
         session.lastHeardMs = this.#deps.clock.monotonicMs();
-        this.#take(next.value);
+        await this.#take(next.value);
       }
     } catch (err) {
       if (!session.signal.aborted && !(err instanceof StatusError)) {
@@ -221,7 +221,8 @@ class AgentStream {
     }
   }
 
-  #take({ message }: AgentMessage): void {
+  // Waited for, so that an agent can send no faster than what it sends is dealt with.
+  async #take({ message }: AgentMessage): Promise<void> {
     const { agents, bound, seen, source } = this.#deps;
     const session = this.#session;
     switch (message.case) {
@@ -241,10 +242,13 @@ class AgentStream {
         seen(session.agentId, undefined);
         return;
       case "bindings":
+        if (message.value.bindings.length > MAX_BINDINGS) {
+          throw invalidArgument(`bindings: at most ${MAX_BINDINGS} are allowed in one report`);
+        }
         bound(session.agentId, message.value.bindings);
         return;
       case "audit":
-        this.#archive(message.value);
+        await this.#archive(message.value);
         return;
       case "answer":
         session.answered(message.value);
@@ -262,19 +266,16 @@ class AgentStream {
     }
   }
 
-  // One after the other: a chain is continued, never forked.
-  #archive(shipment: AuditShipment): void {
+  async #archive(shipment: AuditShipment): Promise<void> {
     const session = this.#session;
-    this.#archived = this.#archived.then(async () => {
-      try {
-        const throughSeq = await this.#deps.archive(session.agentId, shipment);
-        const value = create(AuditReceiptSchema, { throughSeq });
-        session.send({ case: "auditReceipt", value });
-      } catch (err) {
-        // No receipt: the agent keeps the records and sends them again.
-        this.#log.warn({ err }, "Could not keep an agent's audit records");
-      }
-    });
+    try {
+      const throughSeq = await this.#deps.archive(session.agentId, shipment);
+      const value = create(AuditReceiptSchema, { throughSeq });
+      session.send({ case: "auditReceipt", value });
+    } catch (err) {
+      // No receipt: the agent keeps the records and sends them again.
+      this.#log.warn({ err }, "Could not keep an agent's audit records");
+    }
   }
 }
 
