@@ -57,13 +57,20 @@ interface AuditItem {
   readonly credential?: { readonly serial: string | null } | null;
 }
 
+/** All records, page by page. */
 async function readAudit(machine: Machine): Promise<readonly AuditLine[]> {
   const call = { signal: machine.signal, timeoutMs: 60_000 };
-  const records = machine.local.server.client(Admin).listAudit({}, call);
-  return Array.fromAsync(
-    records,
-    ({ line }): AuditLine => JSON.parse(new TextDecoder().decode(line)),
-  );
+  const admin = machine.local.server.client(Admin);
+  const lines: AuditLine[] = [];
+  for (;;) {
+    const fromSeq = BigInt((lines.at(-1)?.seq ?? 0) + 1);
+    const page = await Array.fromAsync(
+      admin.listAudit({ fromSeq }, call),
+      ({ line }): AuditLine => JSON.parse(new TextDecoder().decode(line)),
+    );
+    if (page.length === 0) return lines;
+    lines.push(...page);
+  }
 }
 
 function openIntents(records: readonly AuditLine[]): readonly number[] {
