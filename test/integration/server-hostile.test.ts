@@ -7,15 +7,12 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
-import { Bundle } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
 import { Entry } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import { Status } from "../../runtime/errors/status-error.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
 import { createCsr } from "../../spiffe/x509/create-csr.ts";
-import { formatPem } from "../../spiffe/x509/pem.ts";
 import { CALL, csrOf, newKey, RunningServer, TRUST_DOMAIN } from "../support/running-server.ts";
-import { TestAuthority, uriSan } from "../support/test-ca.ts";
 
 const id = (path: string, trustDomain = TRUST_DOMAIN) => ({ trustDomain, path });
 const selector = { type: "unix", value: "uid:1000" };
@@ -74,70 +71,6 @@ describe("the server's listener", () => {
     assert.equal(leaf.spiffeId.toString(), `spiffe://${TRUST_DOMAIN}/spire/server`);
     assert.equal(socket.getProtocol(), "TLSv1.3");
     assert.equal(await isKept(socket), true);
-  });
-
-  it("speaks TLS 1.3 only, unless it is told otherwise", async () => {
-    await using strict = await RunningServer.open();
-    const refused = await handshake(strict, { maxVersion: "TLSv1.2" });
-    assert.ok(refused instanceof Error);
-    assert.match(refused.message, /protocol version/i);
-    await using lenient = await RunningServer.open({
-      listen: { address: "127.0.0.1", port: 0, tls: { minVersion: "1.2" } },
-    });
-    const taken = await handshake(lenient, { maxVersion: "TLSv1.2" });
-    assert.ok(!(taken instanceof Error));
-    taken.destroy();
-  });
-
-  it("resumes no session, which would skip the look at the certificate", async () => {
-    await using server = await RunningServer.open({
-      listen: { address: "127.0.0.1", port: 0, tls: { minVersion: "1.2" } },
-    });
-    for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-      const versions = { minVersion: version, maxVersion: version };
-      const first = await handshake(server, versions);
-      assert.ok(!(first instanceof Error));
-      // With TLS 1.3 a ticket would come with the first data.
-      await isKept(first);
-      const session = first.getSession();
-      const second = await handshake(server, {
-        ...versions,
-        ...(session === undefined ? {} : { session }),
-      });
-      assert.ok(!(second instanceof Error));
-      assert.equal(second.isSessionReused(), false, version);
-      second.destroy();
-    }
-  });
-
-  it("throws out who does not speak HTTP/2", async () => {
-    await using server = await RunningServer.open();
-    const socket = await handshake(server, { ALPNProtocols: [] });
-    assert.ok(!(socket instanceof Error));
-    assert.equal(await isKept(socket), false);
-  });
-
-  it("throws out who presents a certificate that does not hold", async () => {
-    await using server = await RunningServer.open();
-    const foreign = TestAuthority.root();
-    const shapes = {
-      "of another authority": foreign.leaf({
-        subjectAltName: uriSan(`spiffe://${TRUST_DOMAIN}/spire/agent/x509pop/forged`),
-      }),
-      "of another trust domain": foreign.leaf(),
-      "without a SPIFFE ID": foreign.leaf({ subjectAltName: undefined }),
-    };
-    for (const [name, { der, privateKey }] of Object.entries(shapes)) {
-      const socket = await handshake(server, {
-        cert: formatPem("CERTIFICATE", der),
-        key: privateKey.export({ type: "pkcs8", format: "pem" }),
-      });
-      assert.ok(!(socket instanceof Error));
-      assert.equal(await isKept(socket), false, name);
-    }
-    const honest = await server.joinAgent();
-    using agent = server.connect(honest.identity);
-    await agent.client(Agent).postStatus({}, CALL);
   });
 
   it("waits for no handshake for ever, and counts who makes none", async () => {
@@ -199,22 +132,6 @@ describe("bad requests", () => {
       code: Status.INVALID_ARGUMENT,
       message: "params: has 501 items, at most 500 are allowed",
     });
-  });
-
-  it("beyond the message limit are refused, and the connection goes on", async () => {
-    await using server = await RunningServer.open();
-    using anonymous = server.connect();
-    async function* huge() {
-      const data = { type: "join_token", payload: new Uint8Array(5 * 1024 * 1024) };
-      yield {
-        step: { case: "params" as const, value: { data, params: { csr: new Uint8Array() } } },
-      };
-    }
-    const attempt = async () => {
-      for await (const _ of anonymous.client(Agent).attestAgent(huge(), CALL));
-    };
-    await assert.rejects(attempt(), { code: Status.RESOURCE_EXHAUSTED });
-    await anonymous.client(Bundle).getBundle({}, CALL);
   });
 
   it("for entries are refused one by one, naming the field", async () => {
