@@ -20,6 +20,7 @@ export class FirstUse {
   readonly #store: Pick<Store, "read" | "write">;
   readonly #log: Logger;
   readonly #finished = new WeakSet<CallingAgent>();
+  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(deps: { readonly store: Pick<Store, "read" | "write">; readonly log: Logger }) {
     this.#store = deps.store;
@@ -32,6 +33,15 @@ export class FirstUse {
    */
   async seen(agent: CallingAgent): Promise<void> {
     if (agent.standing !== "next" && this.#finished.has(agent)) return;
+    // Calls that come together wait for the same: it is done once.
+    const key = `${agent.id} ${agent.serialNumber}`;
+    const done =
+      this.#underWay.get(key) ?? this.#record(agent).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, done);
+    await done;
+  }
+
+  async #record(agent: CallingAgent): Promise<void> {
     try {
       if (agent.standing === "next") await this.#activate(agent);
       await this.#finishToken(agent);
