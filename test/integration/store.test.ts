@@ -48,9 +48,13 @@ describe("SqliteStore", () => {
     await using store = await openSqliteStore(dir.join("store.db"));
     const commits: Commit[] = [];
     using _ = store.onCommit((commit) => commits.push(commit));
+    const many = Array.from({ length: 2000 }, (_, index) => newEntry(`busy${index}`));
+    const busy = store.write("createEntries", { entries: many, now: NOW, actor: "test" });
+    // All of these are sent while the store works on the one before.
     const writers = Array.from({ length: 25 }, (_, index) =>
       store.write("createEntries", { entries: [newEntry(`e${index}`)], now: NOW, actor: "test" }),
     );
+    await busy;
     const results = await Promise.all(writers);
     assert.deepEqual(
       results.map(({ output }) => output[0]?.ok),
@@ -58,9 +62,12 @@ describe("SqliteStore", () => {
     );
     assert.deepEqual(
       commits.map(({ revision, changes }) => ({ revision, changes: changes.length })),
-      [{ revision: 1n, changes: 25 }],
+      [
+        { revision: 1n, changes: 2000 },
+        { revision: 2n, changes: 25 },
+      ],
     );
-    assert.deepEqual(new Set(results.map(({ revision }) => revision)), new Set([1n]));
+    assert.deepEqual(new Set(results.map(({ revision }) => revision)), new Set([2n]));
   });
 
   it("takes back nothing of the others when one of a group fails", async () => {
