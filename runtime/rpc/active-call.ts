@@ -5,6 +5,9 @@ import { systemClock } from "../time/clock.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Connection } from "./connection.ts";
 
+/** Timers count in whole milliseconds and may fire a little before the wall clock says so. */
+const DEADLINE_SLACK_MS = 5;
+
 /** What all kinds of calls have in common as grpc-js hands them to a handler. */
 export interface GrpcCall {
   readonly cancelled: boolean;
@@ -115,7 +118,7 @@ export class ActiveCall<C> implements CallContext<C> {
   #cancel(): void {
     const { deadlineMs } = this;
     this.end(
-      deadlineMs !== undefined && deadlineMs <= 0
+      deadlineMs !== undefined && deadlineMs <= DEADLINE_SLACK_MS
         ? new StatusError(Status.DEADLINE_EXCEEDED, "deadline exceeded")
         : new StatusError(Status.CANCELLED, "call cancelled"),
     );
