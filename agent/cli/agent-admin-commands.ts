@@ -1,4 +1,5 @@
 /** `assay agent healthcheck|info`: the agent of this machine. */
+
 import { type Command, Option } from "commander";
 import { AgentAdmin } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
 import {
@@ -7,7 +8,8 @@ import {
 } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
-import { formatOne, OUTPUT_FORMATS, type OutputFormat } from "../../runtime/cli/output.ts";
+import { outputOption } from "../../runtime/cli/options.ts";
+import { formatOne, type OutputFormat } from "../../runtime/cli/output.ts";
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { createClient } from "../../runtime/rpc/client.ts";
 
@@ -68,9 +70,7 @@ function withAgentOptions(command: Command): Command {
         .env("ASSAY_AGENT_SOCKET")
         .default("/run/assay/agent/admin.sock"),
     )
-    .addOption(
-      new Option("-o, --output <format>", "how to print").choices(OUTPUT_FORMATS).default("table"),
-    );
+    .addOption(outputOption());
 }
 
 async function withChannel(

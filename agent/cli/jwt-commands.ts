@@ -1,7 +1,9 @@
 /** `assay jwt fetch|validate`: JWT-SVIDs through the Workload API. */
+
 import type { Command } from "commander";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { usageError } from "../../runtime/cli/exit-code.ts";
+import { collect } from "../../runtime/cli/options.ts";
 import { formatOne, formatRows } from "../../runtime/cli/output.ts";
 import {
   runWithWorkloadApi,
@@ -64,8 +66,4 @@ export function addJwtWorkloadCommands(jwt: Command, io: CliIo): void {
         );
       }),
     );
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }

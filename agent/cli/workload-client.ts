@@ -1,9 +1,11 @@
 /** The workload's side of the Workload API, for the commands that show what a workload would get. */
+
 import { type Command, Option } from "commander";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
-import { OUTPUT_FORMATS, type OutputFormat } from "../../runtime/cli/output.ts";
+import { outputOption } from "../../runtime/cli/options.ts";
+import type { OutputFormat } from "../../runtime/cli/output.ts";
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { type Client, createClient, type UnaryOptions } from "../../runtime/rpc/client.ts";
 import { targetOf } from "../../spiffe/workloadapi/client.ts";
@@ -33,9 +35,7 @@ export function withWorkloadOptions(command: Command): Command {
       ).env("SPIFFE_ENDPOINT_SOCKET"),
     )
     .addOption(new Option("--timeout <seconds>", "how long to wait for an answer").default("5"))
-    .addOption(
-      new Option("-o, --output <format>", "how to print").choices(OUTPUT_FORMATS).default("table"),
-    );
+    .addOption(outputOption());
 }
 
 /** Opens the connection, runs the command, and closes the connection. */

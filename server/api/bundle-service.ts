@@ -1,5 +1,4 @@
 /** The public bundle API: the own bundle for everybody, federated bundles for administrators and agents. */
-import { create } from "@bufbuild/protobuf";
 import { decodeBundle } from "../../proto/convert/bundle.ts";
 import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
 import { decodeTrustDomain } from "../../proto/convert/id.ts";
@@ -13,7 +12,7 @@ import type {
   BundleMask,
   Bundle as WireBundle,
 } from "../../proto/gen/spire/api/types/bundle_pb.ts";
-import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
+import type { Status } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
   invalidArgument,
   notFound,
@@ -30,6 +29,7 @@ import type { ItemResult } from "../store/contract/operation.ts";
 import type { BundleRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { Caller } from "./caller.ts";
+import { statusOf } from "./item-status.ts";
 
 export interface BundleServiceDeps {
   readonly trustDomain: TrustDomain;
@@ -196,10 +196,4 @@ function resultOf(
     status: statusOf(result),
     ...(result.ok && item && { bundle: projectBundle(mask)(encodeBundleRecord(item)) }),
   };
-}
-
-function statusOf(result: ItemResult<BundleRecord>): Status {
-  return result.ok
-    ? create(StatusSchema, { code: 0, message: "OK" })
-    : create(StatusSchema, { code: result.code, message: result.message });
 }

@@ -1,11 +1,10 @@
 /** The public entry API: what administrators do with entries, and what agents may read of them. */
-import { create } from "@bufbuild/protobuf";
 import { decodeEntryChanges, decodeEntryFields, decodeEntryId } from "../../proto/convert/entry.ts";
 import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
 import { projectEntry } from "../../proto/convert/mask.ts";
 import { Entry as EntryApi } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import type { Entry, EntryMask } from "../../proto/gen/spire/api/types/entry_pb.ts";
-import { type Status, StatusSchema } from "../../proto/gen/spire/api/types/status_pb.ts";
+import type { Status } from "../../proto/gen/spire/api/types/status_pb.ts";
 import { notFound, StatusError } from "../../runtime/errors/status-error.ts";
 import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
@@ -17,6 +16,7 @@ import type { Store } from "../store/store.ts";
 import { authorizedEntries, syncAuthorizedEntries } from "./authorized-entries.ts";
 import { type Caller, grantsOfCaller, nameOfCaller } from "./caller.ts";
 import { decodeEntriesFilter } from "./entries-filter.ts";
+import { statusOf } from "./item-status.ts";
 
 export interface EntryServiceDeps {
   readonly trustDomain: TrustDomain;
@@ -137,13 +137,6 @@ export function attempt<T>(read: () => T): Attempt<T> {
     if (err instanceof StatusError) return err;
     throw err;
   }
-}
-
-/** What became of an item, as the public API says it. */
-export function statusOf(outcome: EntryOutcome): Status {
-  return outcome.ok
-    ? create(StatusSchema, { code: 0, message: "OK" })
-    : create(StatusSchema, { code: outcome.code, message: outcome.message });
 }
 
 function resultOf(outcome: EntryOutcome, mask: EntryMask | undefined): Result {

@@ -1,9 +1,11 @@
 /** `assay agent list|show|count|ban|evict|purge`: the agents that the server knows. */
+
 import { type Command, Option } from "commander";
 import { Agent as AgentService } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
 import type { Agent } from "../../proto/gen/spire/api/types/agent_pb.ts";
 import { SelectorMatch_MatchBehavior } from "../../proto/gen/spire/api/types/selector_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
+import { collect } from "../../runtime/cli/options.ts";
 import type { Row } from "../../runtime/cli/output.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { waitForRollout } from "./rollout.ts";
@@ -14,7 +16,6 @@ import {
   withServerOptions,
 } from "./server-cli.ts";
 import {
-  collect,
   idText,
   parseDurationOption,
   parseIdOption,

@@ -1,10 +1,11 @@
 /** The options of commands that write entries or look for them. */
+
 import { type Command, Option } from "commander";
 import { SelectorMatch_MatchBehavior as SelectorMatching } from "../../proto/gen/spire/api/types/selector_pb.ts";
 import { usageError } from "../../runtime/cli/exit-code.ts";
+import { collect } from "../../runtime/cli/options.ts";
 import type { EntryInput } from "./entry-input.ts";
 import type { ServerOptions } from "./server-cli.ts";
-import { collect } from "./wire-text.ts";
 
 type Matching = "exact" | "subset" | "superset" | "any";
 

@@ -1,4 +1,5 @@
 /** `assay x509 mint` and `assay jwt mint`: credentials without an entry, for the role minter only. */
+
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,11 +7,12 @@ import type { Command } from "commander";
 import { Bundle as BundleService } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
+import { collect } from "../../runtime/cli/options.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import { createCsr } from "../../spiffe/x509/create-csr.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import { runWithServer, type ServerOptions, withServerOptions } from "./server-cli.ts";
-import { collect, idText, parseIdOption, parseSecondsOption, timeOf } from "./wire-text.ts";
+import { idText, parseIdOption, parseSecondsOption, timeOf } from "./wire-text.ts";
 
 interface MintX509Options extends ServerOptions {
   readonly spiffeId: string;

@@ -7,13 +7,8 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
-import {
-  formatOne,
-  formatRows,
-  OUTPUT_FORMATS,
-  type OutputFormat,
-  type Row,
-} from "../../runtime/cli/output.ts";
+import { outputOption } from "../../runtime/cli/options.ts";
+import { formatOne, formatRows, type OutputFormat, type Row } from "../../runtime/cli/output.ts";
 import type { Client } from "../../runtime/rpc/client.ts";
 import { openServerChannel, type ServerAddress } from "./server-channel.ts";
 
@@ -54,12 +49,6 @@ export function withServerOptions(command: Command): Command {
     )
     .addOption(new Option("--timeout <seconds>", "how long to wait for an answer").default("30"))
     .addOption(outputOption());
-}
-
-export function outputOption(): Option {
-  return new Option("-o, --output <format>", "how to print")
-    .choices(OUTPUT_FORMATS)
-    .default("table");
 }
 
 /** Opens the connection, runs the command, and closes the connection. */

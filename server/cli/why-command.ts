@@ -1,9 +1,11 @@
 /** `assay why`: the reason why a workload has no identity, and what would give it one (decision D10). */
+
 import { type Command, Option } from "commander";
 import { Admin, type Explanation } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { AgentAdmin } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { usageError } from "../../runtime/cli/exit-code.ts";
+import { collect } from "../../runtime/cli/options.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
 import { openSocketChannel } from "./server-channel.ts";
 import {
@@ -12,7 +14,7 @@ import {
   type ServerSession,
   withServerOptions,
 } from "./server-cli.ts";
-import { collect, idText, parseIdOption, parseSelectorOption, selectorText } from "./wire-text.ts";
+import { idText, parseIdOption, parseSelectorOption, selectorText } from "./wire-text.ts";
 
 interface WhyOptions extends ServerOptions {
   readonly pid?: string;

@@ -81,8 +81,3 @@ export function parseTimeOption(option: string, text: string): Date {
   }
   return time;
 }
-
-/** Collects an option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
-}

@@ -21,9 +21,9 @@ import {
   decodeDraft,
   decodeRevision,
   MAX_ENTRY_BATCH,
-  statusOf,
   writerOf,
 } from "../entry-service.ts";
+import { statusOf } from "../item-status.ts";
 import {
   decodeMetadata,
   decodeMetadataFields,
