@@ -56,6 +56,7 @@ const standards = {
 
 /** Where a package may be imported; those not named here may be imported anywhere. */
 const homes = {
+  "@kubernetes/client-node": ["server/k8s/"],
   "better-sqlite3": ["server/store/"],
   kysely: ["server/store/"],
   pino: ["runtime/log"],
