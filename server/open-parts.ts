@@ -1,0 +1,155 @@
+import type { Duplex } from "node:stream";
+import { Health } from "../runtime/health.ts";
+import { Ids } from "../runtime/ids.ts";
+import { Metrics } from "../runtime/metrics.ts";
+import { ObservabilityEndpoint } from "../runtime/observability.ts";
+import { RpcServer } from "../runtime/rpc/server.ts";
+import type { Caller } from "./api/caller.ts";
+import { interceptors } from "./api/interceptors/interceptors.ts";
+import { RateLimiter } from "./api/rate-limit.ts";
+import { AgentArchive } from "./audit/agent-archive.ts";
+import { SettingsInForce } from "./config/settings-in-force.ts";
+import { AdminSocket } from "./endpoints/admin-socket.ts";
+import { AgentEndpoint } from "./endpoints/agent-endpoint.ts";
+import { NetworkCallers } from "./endpoints/network-callers.ts";
+import { FirstUse } from "./node-attestation/first-use.ts";
+import { LastSeen } from "./node-attestation/last-seen.ts";
+import { type Core, openCore } from "./open-core.ts";
+import { openReload, type Reloading } from "./open-reload.ts";
+import type { ServerDeps } from "./server-deps.ts";
+import { serverFiles } from "./server-files.ts";
+import { addServerHealth, addServerMetrics } from "./server-health.ts";
+import { makeServices } from "./services.ts";
+import { EntryUsage } from "./svid/entry-usage.ts";
+import { ConnectedAgents } from "./sync/connected-agents.ts";
+
+/** The parts of a server that is open. */
+export interface Parts {
+  readonly core: Core;
+  readonly settings: SettingsInForce;
+  readonly agents: ConnectedAgents;
+  readonly callers: NetworkCallers;
+  readonly usage: EntryUsage;
+  readonly lastSeen: LastSeen;
+  readonly rpc: RpcServer<Caller>;
+  readonly adminSocket: AdminSocket;
+  readonly endpoint: AgentEndpoint;
+  readonly observability: ObservabilityEndpoint | undefined;
+  readonly reload: Reloading["reload"];
+}
+
+/** Opens the core, the listeners and the services, in the order of the data; `opening` closes them in reverse. */
+export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack): Promise<Parts> {
+  const { config, clock, random, log } = deps;
+  const metrics = new Metrics();
+  const health = new Health({ clock, log });
+  const core = await openCore({ config, clock, random, log, metrics }, opening);
+  const { store, audit } = core;
+  const settings = new SettingsInForce(config, deps.ownUid);
+  const limiter = new RateLimiter({ clock, rates: config.limits.rates });
+  const reloading = await openReload(deps, { core, settings, limiter });
+  const agents = new ConnectedAgents();
+  const usage = new EntryUsage({ store, clock, log });
+  const lastSeen = new LastSeen({ store, clock, log });
+  const firstUse = new FirstUse({ store, log });
+  const { maxSegmentBytes } = config.audit;
+  const directory = serverFiles(config).agentAudit;
+  const archive = new AgentArchive({ directory, audit, log, maxSegmentBytes });
+
+  // The listeners know the callers and hand over their sockets; the RPC server asks who is on a connection, and ends it.
+  const callers = opening.use(
+    new NetworkCallers({
+      store,
+      clock,
+      grantsOf: (id) => settings.grantsOfId(id),
+      closeConnection: (id, reason) => rpc.closeConnection(id, reason),
+    }),
+  );
+  // A listener accepts as soon as it listens, which is before the others are there.
+  const complete = Promise.withResolvers<void>();
+  const inject = (socket: Duplex, connectionId: string): void => {
+    void complete.promise.then(() => rpc.inject(socket, connectionId));
+  };
+  const adminSocket: AdminSocket = opening.use(
+    await AdminSocket.open({
+      endpoint: deps.adminSocket,
+      grantsOfUser: (uid) => settings.grantsOfUser(uid),
+      inject,
+      log,
+      random,
+    }),
+  );
+  const rpc: RpcServer<Caller> = opening.use(
+    RpcServer.create<Caller>({
+      services: makeServices({
+        ...deps,
+        core,
+        settings,
+        agents,
+        attestors: reloading.attestors,
+        usage,
+        lastSeen,
+        archive,
+        health,
+        keepOpen: (connectionId) => callers.keepOpen(connectionId),
+        reload: reloading.reload,
+      }),
+      interceptors: interceptors({
+        clock,
+        metrics,
+        limiter,
+        audit,
+        agentSeen: async (agent) => {
+          lastSeen.note(agent.id);
+          await firstUse.seen(agent);
+        },
+      }),
+      callerOf: (id) => adminSocket.callerOf(id) ?? callers.callerOf(id),
+      log,
+      clock,
+      random,
+      limits: {
+        maxReceiveBytes: config.limits.maxMessageBytes,
+        maxConcurrentStreams: config.limits.maxStreamsPerConnection,
+        slowReaderMs: config.limits.slowReaderTimeout,
+      },
+    }),
+  );
+  const endpoint = opening.use(
+    await AgentEndpoint.open({
+      listen: config.listen,
+      limits: config.limits,
+      renewGrace: () => settings.config.agents.renewGrace,
+      identity: core.identity.feed,
+      bundle: core.bundle.feed,
+      callers,
+      ids: new Ids(random),
+      inject,
+      clock,
+      log: log.child({ component: "endpoint" }),
+    }),
+  );
+
+  addServerHealth(health, core, clock);
+  health.addTo(metrics, "assay_server_health");
+  addServerMetrics(metrics, core, agents, () => rpc.connectionCount);
+  const { enabled, address, port } = config.observability;
+  const observability = enabled
+    ? opening.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }))
+    : undefined;
+  const { reload } = reloading;
+  complete.resolve();
+  return {
+    core,
+    settings,
+    agents,
+    callers,
+    usage,
+    lastSeen,
+    rpc,
+    adminSocket,
+    endpoint,
+    observability,
+    reload,
+  };
+}

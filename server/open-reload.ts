@@ -1,0 +1,46 @@
+import type { RateLimiter } from "./api/rate-limit.ts";
+import { applicableParts, type ConfigDifference, compareConfigs } from "./config/reload.ts";
+import type { SettingsInForce } from "./config/settings-in-force.ts";
+import { makeAttestors } from "./node-attestation/make-attestors.ts";
+import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
+import type { Core } from "./open-core.ts";
+import type { ServerDeps } from "./server-deps.ts";
+
+/** What a reload changes, as it is now. */
+export interface Reloading {
+  readonly attestors: () => ReadonlyMap<string, NodeAttestor>;
+  /** Reads the configuration again and applies what a running server can. */
+  readonly reload: (options: { readonly dryRun: boolean }) => Promise<ConfigDifference>;
+}
+
+/** Makes the parts that a reload replaces. @throws {Error} when a file that the configuration names cannot be used */
+export async function openReload(
+  deps: ServerDeps,
+  parts: { readonly core: Core; readonly settings: SettingsInForce; readonly limiter: RateLimiter },
+): Promise<Reloading> {
+  const { core, settings, limiter } = parts;
+  const { trustDomain, store, bundle } = core;
+  const attestorDeps = {
+    ...deps,
+    trustDomain,
+    store,
+    bundles: { bundleFor: (wanted: typeof trustDomain) => bundle.feed.value.bundleFor(wanted) },
+  };
+  let attestors = await makeAttestors(deps.config.nodeAttestors, attestorDeps);
+  return {
+    attestors: () => attestors,
+    reload: async ({ dryRun }) => {
+      const read = await deps.readConfig();
+      const difference = compareConfigs(settings.config, read);
+      const next = applicableParts(settings.config, read);
+      // Made in any case: the files that they read may have changed.
+      const madeAttestors = await makeAttestors(next.nodeAttestors, attestorDeps);
+      if (dryRun) return difference;
+      if (settings.config.log.level !== next.log.level) deps.log.level = next.log.level;
+      attestors = madeAttestors;
+      settings.replace(next);
+      limiter.setRates(next.limits.rates);
+      return difference;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type { Logger } from "../runtime/log.ts";
+import { runAudit } from "./audit/run-audit.ts";
+import { runEntryExpiry } from "./entries/entry-expiry.ts";
+import { heartbeatContent } from "./heartbeat-content.ts";
+import { runAgentPurge } from "./node-attestation/purge-agents.ts";
+import type { Parts } from "./open-parts.ts";
+import type { ServerDeps } from "./server-deps.ts";
+import { heartbeatSeconds } from "./services.ts";
+import { runStoreUpkeep } from "./store/store-upkeep.ts";
+import { runHeartbeats } from "./sync/heartbeats.ts";
+
+/** How often the connections whose certificate has run out are looked for. */
+const SWEEP_MS = 1_000;
+
+/** What a server does in the background, by name; each task runs until its signal aborts. */
+export function serverTasks(
+  deps: ServerDeps,
+  parts: Parts,
+): Readonly<Record<string, (signal: AbortSignal) => Promise<void>>> {
+  const { clock, random, config } = deps;
+  const { core, agents, callers, settings, usage, lastSeen } = parts;
+  const { store, audit } = core;
+  const log = (component: string): Logger => deps.log.child({ component });
+  return {
+    audit: (stop) =>
+      runAudit(
+        {
+          audit,
+          clock,
+          log: log("audit"),
+          keepMs: config.audit.keepFor,
+          exporter: core.auditExporter,
+        },
+        stop,
+      ),
+    authorities: (stop) => core.rotator.run(stop),
+    identity: (stop) => core.identity.run(stop),
+    "entry expiry": (stop) => runEntryExpiry({ store, clock, random, log: log("entries") }, stop),
+    "store upkeep": (stop) => runStoreUpkeep({ store, clock, log: log("store") }, stop),
+    "agent purge": (stop) =>
+      runAgentPurge(
+        {
+          store,
+          expiredForMs: () => settings.config.agents.purgeExpiredAfter,
+          clock,
+          log: log("agents"),
+        },
+        stop,
+      ),
+    heartbeats: (stop) =>
+      runHeartbeats(
+        {
+          agents,
+          intervalSeconds: heartbeatSeconds(settings),
+          content: () => heartbeatContent(core, clock),
+          clock,
+        },
+        stop,
+      ),
+    "entry usage": (stop) => usage.run(stop),
+    "last seen": (stop) => lastSeen.run(stop),
+    "revoked authorities": async (stop) => {
+      for await (const bundle of core.bundle.feed.subscribe(stop)) callers.applyBundle(bundle);
+    },
+    "expired certificates": async (stop) => {
+      while (!stop.aborted) {
+        await clock.sleep(SWEEP_MS, stop);
+        callers.sweep();
+      }
+    },
+  };
+}
