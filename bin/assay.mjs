@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-// The command `assay`: a release's bundle if there is one beside it, else the sources under the pinned Node.
+// The command `assay` of a checkout: the sources under the pinned Node. A release has a launcher of its own (deploy/release/assay).
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { handOver, root } from "./pinned-node.mjs";
 
-const bundle = join(root, "dist", "assay.mjs");
-await handOver(existsSync(bundle) ? bundle : join(root, "assay.ts"), process.argv.slice(2));
+await handOver(join(root, "assay.ts"), process.argv.slice(2));

@@ -15,6 +15,7 @@ const commands = {
   "test:long": ["test/run.ts", "--long"],
   bench: ["test/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
+  build: ["deploy/release/build.ts"],
 };
 
 const [name, ...args] = process.argv.slice(2);

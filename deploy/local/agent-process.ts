@@ -1,4 +1,3 @@
-import { assayCommand } from "./assay-command.ts";
 import { Child } from "./child.ts";
 import { untilReady, type Waiting } from "./readiness.ts";
 import type { ProcessOptions } from "./server-process.ts";
@@ -19,12 +18,12 @@ export class AgentProcess implements AsyncDisposable {
 
   /** Resolves when the agent answers workloads. @throws {Error} with its last words if it does not come to that */
   static async start(options: ProcessOptions): Promise<AgentProcess> {
-    const { layout, settings, ...waiting } = options;
+    const { layout, settings, command, ...waiting } = options;
     await writeSettings(layout.agentConfig, settings);
     const child = await Child.start({
       name: "agent",
-      file: process.execPath,
-      args: [assayCommand, "agent", "run", "--config", layout.agentConfig],
+      file: command.file,
+      args: [...command.args, "agent", "run", "--config", layout.agentConfig],
       logPath: layout.agentLog,
     });
     const agent = new AgentProcess(child, layout.workloadSocket, waiting);

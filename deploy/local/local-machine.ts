@@ -2,11 +2,12 @@ import { access, writeFile } from "node:fs/promises";
 import { Bundle } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import { AgentProcess } from "./agent-process.ts";
+import { type AssayCommand, unbuiltCommand } from "./assay-command.ts";
 import { freePort } from "./free-port.ts";
 import { type Layout, layoutOf, makeFolders } from "./layout.ts";
 import { ensureNodeCertificate } from "./node-certificate.ts";
 import type { Waiting } from "./readiness.ts";
-import { ServerProcess } from "./server-process.ts";
+import { type ProcessOptions, ServerProcess } from "./server-process.ts";
 import { agentSettings, type Settings, serverSettings } from "./settings.ts";
 
 /** What a machine is made of. */
@@ -19,6 +20,8 @@ export interface LocalMachineOptions extends Waiting {
   /** Top-level settings that replace the ones we write. */
   readonly server?: Settings;
   readonly agent?: Settings;
+  /** What runs as server and agent; our sources unless given. */
+  readonly command?: AssayCommand;
 }
 
 /**
@@ -69,7 +72,7 @@ export class LocalMachine implements AsyncDisposable {
   async startServer(): Promise<ServerProcess> {
     await this.#server?.[Symbol.asyncDispose]();
     const settings = { ...serverSettings(this.layout, this), ...this.#options.server };
-    this.#server = await ServerProcess.start({ ...this.#waiting, layout: this.layout, settings });
+    this.#server = await ServerProcess.start({ ...this.#process, settings });
     return this.#server;
   }
 
@@ -78,7 +81,7 @@ export class LocalMachine implements AsyncDisposable {
     await this.#agent?.[Symbol.asyncDispose]();
     if (!(await exists(this.layout.trustBundle))) await this.#writeTrustBundle();
     const settings = { ...agentSettings(this.layout, this), ...this.#options.agent };
-    this.#agent = await AgentProcess.start({ ...this.#waiting, layout: this.layout, settings });
+    this.#agent = await AgentProcess.start({ ...this.#process, settings });
     return this.#agent;
   }
 
@@ -91,9 +94,10 @@ export class LocalMachine implements AsyncDisposable {
     await writeFile(this.layout.trustBundle, pem);
   }
 
-  get #waiting(): Waiting {
-    const { clock, signal, timeoutMs } = this.#options;
-    return timeoutMs === undefined ? { clock, signal } : { clock, signal, timeoutMs };
+  get #process(): Omit<ProcessOptions, "settings"> {
+    const { clock, signal, timeoutMs, command = unbuiltCommand } = this.#options;
+    const options = { layout: this.layout, command, clock, signal };
+    return timeoutMs === undefined ? options : { ...options, timeoutMs };
   }
 
   /** Stops the agent, then the server. */

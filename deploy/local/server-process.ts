@@ -5,7 +5,7 @@ import {
 } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { type Client, createClient } from "../../runtime/rpc/client.ts";
-import { assayCommand } from "./assay-command.ts";
+import type { AssayCommand } from "./assay-command.ts";
 import { Child } from "./child.ts";
 import type { Layout } from "./layout.ts";
 import { untilReady, type Waiting } from "./readiness.ts";
@@ -15,6 +15,7 @@ import { type Settings, writeSettings } from "./settings.ts";
 export interface ProcessOptions extends Waiting {
   readonly layout: Layout;
   readonly settings: Settings;
+  readonly command: AssayCommand;
 }
 
 /** A server as a process of its own, and the way to administer it. */
@@ -31,12 +32,12 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Resolves when the server says that it serves. @throws {Error} with its last words if it does not come to that */
   static async start(options: ProcessOptions): Promise<ServerProcess> {
-    const { layout, settings, ...waiting } = options;
+    const { layout, settings, command, ...waiting } = options;
     await writeSettings(layout.serverConfig, settings);
     const child = await Child.start({
       name: "server",
-      file: process.execPath,
-      args: [assayCommand, "server", "run", "--config", layout.serverConfig],
+      file: command.file,
+      args: [...command.args, "server", "run", "--config", layout.serverConfig],
       logPath: layout.serverLog,
     });
     const server = new ServerProcess(

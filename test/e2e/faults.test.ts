@@ -7,7 +7,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { promisify } from "node:util";
-import { assayCommand } from "../../deploy/local/assay-command.ts";
+import { assaySource } from "../../deploy/local/assay-command.ts";
 import { registerUser } from "../../deploy/local/user-entry.ts";
 import { fetchIds } from "../../deploy/local/workload-call.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
@@ -29,7 +29,7 @@ function storeOf(machine: Machine): string {
 }
 
 async function restore(machine: Machine, backup: string): Promise<void> {
-  const args = [assayCommand, "server", "restore", backup];
+  const args = [assaySource, "server", "restore", backup];
   await promisify(execFile)(process.execPath, [
     ...args,
     "--config",

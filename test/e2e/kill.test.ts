@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { assayCommand } from "../../deploy/local/assay-command.ts";
+import { assaySource } from "../../deploy/local/assay-command.ts";
 import { Child } from "../../deploy/local/child.ts";
 import { registerUser } from "../../deploy/local/user-entry.ts";
 import { fetchIds } from "../../deploy/local/workload-call.ts";
@@ -76,7 +76,7 @@ async function killDuringStart(machine: Machine, afterMs: number): Promise<void>
   const child = await Child.start({
     name: "server",
     file: process.execPath,
-    args: [assayCommand, "server", "run", "--config", serverConfig],
+    args: [assaySource, "server", "run", "--config", serverConfig],
     logPath: join(home, "killed.log"),
   });
   await wait(afterMs);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Entry } from "../../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import { LocalAuthority } from "../../../proto/gen/spire/api/server/localauthority/v1/localauthority_pb.ts";
-import { assayCommand } from "../assay-command.ts";
+import { assaySource } from "../assay-command.ts";
 import type { LocalMachine } from "../local-machine.ts";
 import { registerWorkload } from "../user-entry.ts";
 import type { Guide } from "./guide.ts";
@@ -137,7 +137,7 @@ async function explain({ machine, guide, web }: Tour): Promise<void> {
   guide.step(`Why? assay why --pid ${web.pid}`);
   const { layout } = machine;
   const { stdout } = await promisify(execFile)(process.execPath, [
-    assayCommand,
+    assaySource,
     "why",
     ...["--pid", String(web.pid)],
     ...["--agent-socket", layout.agentAdminSocket],

@@ -1,0 +1,50 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Bundle, bundle } from "./bundle.ts";
+import type { TreeEntry } from "./file-tree.ts";
+import { nativeFiles, type Target } from "./native-packages.ts";
+import { formatNotices } from "./notices.ts";
+import { type ContainedPackage, packagesOf } from "./packages.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** What a release for one kind of machine is made of. */
+export interface Release {
+  /** The pinned Node, as its publisher built it. */
+  readonly node: Uint8Array;
+  /** The bundles, and below `node_modules` the packages with machine code: all that Node loads, in one folder. */
+  readonly library: readonly TreeEntry[];
+  /** Our licence, and those of others. */
+  readonly licences: readonly TreeEntry[];
+  readonly packages: readonly ContainedPackage[];
+  readonly loads: Bundle["loads"];
+}
+
+/**
+ * Makes a release from the sources and from what is installed.
+ *
+ * @param modules the `node_modules` that has the packages of the target
+ * @throws {Error} if it lacks them
+ */
+export async function makeRelease(target: Target, modules: string): Promise<Release> {
+  const nodePackage = `node-${target.platform}-${target.arch}`;
+  const { files, sources, loads } = await bundle();
+  const native = await nativeFiles(modules, target);
+  const node = await readFile(join(modules, nodePackage, "bin", "node"));
+  const packages = [
+    ...(await packagesOf(root, sources)),
+    ...(await packagesOf(
+      join(modules, ".."),
+      [...native.keys(), `${nodePackage}/package.json`].map((path) => `node_modules/${path}`),
+    )),
+  ];
+  const library = [
+    ...files,
+    ...[...native].map(([path, bytes]) => [`node_modules/${path}`, bytes] as const),
+  ].map(([path, contents]) => ({ path, mode: 0o644, contents }));
+  const licences = [
+    { path: "LICENSE", mode: 0o644, contents: await readFile(join(root, "LICENSE")) },
+    { path: "THIRD-PARTY-NOTICES", mode: 0o644, contents: formatNotices(packages) },
+  ];
+  return { node, library, licences, packages, loads };
+}
