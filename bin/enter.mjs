@@ -16,6 +16,7 @@ const commands = {
   bench: ["test/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
   build: ["deploy/release/build.ts"],
+  manifests: ["deploy/helm/write-manifests.ts"],
 };
 
 const [name, ...args] = process.argv.slice(2);

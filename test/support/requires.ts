@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
+import { helmCommand } from "./helm.ts";
 
 /** Something that a test needs of the machine and that not every machine has. */
 export type NeedName =
@@ -13,6 +14,7 @@ export type NeedName =
   | "cargo"
   | "openssl"
   | "curl"
+  | "helm"
   | "unshare";
 
 interface Need {
@@ -42,6 +44,7 @@ const needs: Record<NeedName, Need> = {
   cargo: { present: runs("cargo", "--version"), remedy: "install Rust from https://rustup.rs" },
   openssl: { present: runs("openssl", "version"), remedy: "apt-get install openssl" },
   curl: { present: runs("curl", "--version"), remedy: "apt-get install curl" },
+  helm: { present: runs(helmCommand, "version"), remedy: "install Helm 3 from https://helm.sh" },
   unshare: { present: runs("unshare", "--version"), remedy: "apt-get install util-linux" },
 };
 

@@ -1,0 +1,65 @@
+{{/* server.yaml: what the chart decides, and laid over it what server.config says. */}}
+{{- define "assay.server.config" -}}
+{{- $written := include "assay.server.written" . | fromYaml -}}
+{{- toYaml (mergeOverwrite $written (deepCopy .Values.server.config)) -}}
+{{- end -}}
+
+{{- define "assay.server.written" -}}
+trustDomain: {{ .Values.trustDomain }}
+# Below the volume: its root belongs to the volume's maker.
+dataDir: /var/lib/assay/server
+listen:
+  port: 8081
+observability:
+  # The kubelet probes and Prometheus scrapes over the pod's address; the network policy says who else may.
+  address: 0.0.0.0
+  port: 8082
+log:
+  {{- toYaml .Values.log | nindent 2 }}
+nodeAttestors:
+  k8s_psat:
+    clusters:
+      {{ .Values.clusterName }}:
+        serviceAccounts: ["{{ .Release.Namespace }}:assay-agent"]
+      {{- range $name, $cluster := .Values.server.clusters }}
+      {{ $name }}:
+        kubeconfig: /etc/assay-clusters/{{ $name }}/kubeconfig
+        serviceAccounts: {{ toJson $cluster.serviceAccounts }}
+      {{- end }}
+{{- end -}}
+
+{{/* agent.yaml: what the chart decides, and laid over it what agent.config says. */}}
+{{- define "assay.agent.config" -}}
+{{- $written := include "assay.agent.written" . | fromYaml -}}
+{{- toYaml (mergeOverwrite $written (deepCopy .Values.agent.config)) -}}
+{{- end -}}
+
+{{- define "assay.agent.written" -}}
+trustDomain: {{ .Values.trustDomain }}
+servers:
+  {{- range .Values.agent.servers }}
+  - {{ . | quote }}
+  {{- else }}
+  - assay-server.{{ .Release.Namespace }}.svc:{{ .Values.server.service.port }}
+  {{- end }}
+trustBundle:
+  path: /etc/assay-bundle/bundle.pem
+nodeAttestor:
+  k8s_psat:
+    cluster: {{ .Values.clusterName }}
+state:
+  path: /run/assay/agent/state
+adminSocket:
+  path: /run/assay/agent/admin.sock
+workloadSocket:
+  {{- if .Values.csi.enabled }}
+  holder: /run/assay/holder/holder.sock
+  {{- else }}
+  path: /run/assay/workload/api.sock
+  {{- end }}
+observability:
+  address: {{ .Values.agent.hostNetwork | ternary "127.0.0.1" "0.0.0.0" }}
+  port: 8083
+log:
+  {{- toYaml .Values.log | nindent 2 }}
+{{- end -}}
