@@ -67,7 +67,14 @@ const homes = {
   commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts", "deploy/docs/"],
   zod: ["runtime/config/", "server/config/", "agent/config/", "server/node-attestation/"],
   "prom-client": ["runtime/metrics"],
-  yaml: ["runtime/config/", "runtime/cli/", "deploy/local/", "deploy/docs/", "server/cli/", "agent/cli/"],
+  yaml: [
+    "runtime/config/",
+    "runtime/cli/",
+    "deploy/local/",
+    "deploy/docs/",
+    "server/cli/",
+    "agent/cli/",
+  ],
   "@grpc/grpc-js": ["runtime/rpc/", "spiffe/", "agent/connection/"],
 } as const satisfies Record<string, readonly string[]>;
 

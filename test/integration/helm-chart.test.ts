@@ -1,45 +1,12 @@
-// What the chart makes of values, as Helm renders it: settings that the product takes, refusals that say what is wrong, and no more
+// What the chart makes of values, as Helm renders it: refusals that say what is wrong, and no more
 // rights than are meant.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { suite, test } from "node:test";
 import { chart } from "../../deploy/helm/manifests.ts";
 import { findManifest, helmCommand, helmTemplate, renderChart } from "../support/helm.ts";
 import { requires } from "../support/requires.ts";
-import { root } from "../support/sources.ts";
-import { TempDir } from "../support/temp-dir.ts";
-
-const otherCluster = {
-  server: {
-    clusters: { edge: { kubeconfigSecret: "edge", serviceAccounts: ["assay-system:assay-agent"] } },
-  },
-};
-
-const settings = [
-  { name: "by default", values: {} },
-  { name: "with another cluster", values: otherCluster },
-  { name: "without CSI", values: { csi: { enabled: false } } },
-  { name: "without a registrar", values: { registrar: { enabled: false } } },
-  {
-    name: "with settings of the operator's own",
-    values: {
-      server: { config: { ca: { x509SvidTtl: "30m" }, log: { level: "debug" } } },
-      agent: { config: { offline: { maxAge: "2d" } }, namespaceLabels: true, unixSelectors: true },
-    },
-  },
-  {
-    name: "with the server elsewhere",
-    values: { server: { enabled: false }, agent: { servers: ["assay.example.org:8081"] } },
-  },
-  { name: "on the node's network", values: { agent: { hostNetwork: true } } },
-  {
-    name: "with the node's own kubelet certificate",
-    values: { agent: { kubelet: { verify: "node" } } },
-  },
-];
 
 const refused = [
   { name: "an unknown value", values: { sever: {} }, says: /additional properties 'sever'/ },
@@ -86,31 +53,6 @@ suite("chart", () => {
     const { status, stdout } = spawnSync(helmCommand, flags, { encoding: "utf8" });
     assert.equal(status, 0, stdout);
   });
-
-  for (const { name, values } of settings) {
-    test(`writes settings that the product takes, ${name}`, async () => {
-      await using dir = await TempDir.open();
-      const configs = renderChart(values).filter(
-        ({ kind, metadata }) => kind === "ConfigMap" && metadata.name.startsWith("assay-"),
-      );
-      assert.ok(configs.length > 0);
-      for (const { data } of configs) {
-        for (const [file, text] of Object.entries<string>(data)) {
-          const [part = ""] = file.split(".");
-          await writeFile(dir.join(file), text);
-          const flags = [
-            join(root, "bin", "assay.mjs"),
-            part,
-            "validate",
-            "--config",
-            dir.join(file),
-          ];
-          const answer = spawnSync(process.execPath, flags, { encoding: "utf8" });
-          assert.equal(answer.status, 0, `${answer.stderr}\n${text}`);
-        }
-      }
-    });
-  }
 
   for (const { name, values, says } of refused) {
     test(`refuses ${name}`, () => {

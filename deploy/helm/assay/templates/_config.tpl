@@ -51,6 +51,19 @@ state:
   path: /run/assay/agent/state
 adminSocket:
   path: /run/assay/agent/admin.sock
+workloadAttestors:
+  k8s:
+    kubelet:
+      {{- if eq .Values.agent.kubelet.verify "node" }}
+      caFile: /etc/assay-kubelet/ca.crt
+      {{- else }}
+      caFile: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+      {{- end }}
+  {{- if .Values.agent.unixSelectors }}
+  unix:
+    # Paths of programs mean something where the caller's root is the node's.
+    hostRoot: /proc/1/root
+  {{- end }}
 workloadSocket:
   {{- if .Values.csi.enabled }}
   holder: /run/assay/holder/holder.sock
