@@ -6,6 +6,7 @@ import type { WorkloadCache } from "./cache/workload-cache.ts";
 import type { WorkloadCounters } from "./endpoints/workload-counters.ts";
 import type { IdentityHolder } from "./identity/identity-holder.ts";
 import type { Contact } from "./sync/contact.ts";
+import type { KubeletCounters } from "./workload-attestation/k8s/kubelet-pods.ts";
 
 export interface AgentMetricsDeps {
   readonly cache: WorkloadCache;
@@ -30,6 +31,24 @@ export function workloadCounters(metrics: Metrics): WorkloadCounters {
   return {
     refused: (reason) => refusals.inc({ reason }),
     held: (isServed) => held.inc({ outcome: isServed ? "served" : "refused" }),
+  };
+}
+
+/** Declares the counters of what the kubelet is asked. */
+export function kubeletCounters(metrics: Metrics): KubeletCounters {
+  const polls = metrics.histogram(
+    "assay_agent_kubelet_poll_seconds",
+    "Time until the kubelet listed its pods, or did not, by outcome.",
+    ["outcome"],
+  );
+  const waits = metrics.histogram(
+    "assay_agent_kubelet_wait_seconds",
+    "Time for which callers were held until the kubelet knew them, by outcome.",
+    ["outcome"],
+  );
+  return {
+    polled: (outcome, seconds) => polls.observe({ outcome }, seconds),
+    waited: (isFound, seconds) => waits.observe({ outcome: isFound ? "told" : "gave_up" }, seconds),
   };
 }
 

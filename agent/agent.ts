@@ -3,7 +3,12 @@ import { Metrics } from "../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../runtime/observability.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
 import { runTasks } from "../runtime/process/tasks.ts";
-import { addAgentHealth, addAgentMetrics, workloadCounters } from "./agent-metrics.ts";
+import {
+  addAgentHealth,
+  addAgentMetrics,
+  kubeletCounters,
+  workloadCounters,
+} from "./agent-metrics.ts";
 import { refusalRecord } from "./audit/delivery-records.ts";
 import { bootstrapTrust } from "./bootstrap-trust.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
@@ -16,6 +21,7 @@ import { retryOnReconnect, runHousekeeping } from "./sync/housekeeping.ts";
 import { runServing } from "./sync/serving.ts";
 import { runSynchronizer } from "./sync/synchronizer.ts";
 import { runX509SvidIssuer } from "./sync/x509-svid-issuer.ts";
+import { type OpenAttestors, openAttestors } from "./workload-attestation/open-attestors.ts";
 
 /** Everything an agent takes from outside. */
 export interface AgentDeps extends CoreDeps {
@@ -38,17 +44,18 @@ export class Agent implements AsyncDisposable {
   readonly #deps: AgentDeps;
   readonly #core: Core;
   readonly #endpoints: Endpoints;
+  readonly #attestation: OpenAttestors;
   readonly #opened: AsyncDisposableStack;
 
   private constructor(
     deps: AgentDeps,
-    core: Core,
-    endpoints: Endpoints,
+    parts: { core: Core; endpoints: Endpoints; attestation: OpenAttestors },
     opened: AsyncDisposableStack,
   ) {
     this.#deps = deps;
-    this.#core = core;
-    this.#endpoints = endpoints;
+    this.#core = parts.core;
+    this.#endpoints = parts.endpoints;
+    this.#attestation = parts.attestation;
     this.#opened = opened;
   }
 
@@ -61,19 +68,28 @@ export class Agent implements AsyncDisposable {
     opening.use(core.writer);
     opening.use(core.connection);
     const metrics = new Metrics();
+    const attestation = opening.use(
+      openAttestors({
+        ...deps,
+        settings: config.workloadAttestors,
+        views: core.cache,
+        ...(config.workloadAttestors.k8s && { counters: kubeletCounters(metrics) }),
+      }),
+    );
     const endpoints = opening.use(
       await Endpoints.open({
         ...deps,
         limits: config.limits,
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
+        attestors: attestation.attestors,
         info: () => describeAgent(deps, core),
         onRefused: refusalRecorder(core),
         counters: workloadCounters(metrics),
       }),
     );
     if (config.observability.enabled) opening.use(await openObservability(deps, core, metrics));
-    return new Agent(deps, core, endpoints, opening.move());
+    return new Agent(deps, { core, endpoints, attestation }, opening.move());
   }
 
   /** What workloads of this node may have, for whoever serves them in this process. */
@@ -111,6 +127,7 @@ export class Agent implements AsyncDisposable {
             },
             stop,
           ),
+        pods: (stop) => this.#attestation.run(stop),
         issuer: (stop) => runX509SvidIssuer(shared("issuer"), stop),
         serving: (stop) => runServing(core.serving, stop),
         housekeeping: (stop) => runHousekeeping({ ...core, clock }, stop),

@@ -9,6 +9,7 @@ import { systemClock } from "../runtime/time/clock.ts";
 import { VERSION } from "../runtime/version.ts";
 import { Agent } from "./agent.ts";
 import { loadAgentConfig } from "./config/agent-config.ts";
+import { withNodeEnvironment } from "./config/workload-settings.ts";
 import { readNodeFacts } from "./state/node-binding.ts";
 
 /** Names of the sockets that a supervisor may pass (FileDescriptorName= of a systemd socket unit). */
@@ -26,7 +27,7 @@ export async function runAgent(o: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const config = await loadAgentConfig(o.configPath);
+  const config = withNodeEnvironment(await loadAgentConfig(o.configPath), o.env);
   const log = createLogger({ ...config.log, destination: "stderr" });
   const passed = passedSockets(o.env, process.pid);
   const endpointOf = (name: string, own: UnixEndpoint): UnixEndpoint => {

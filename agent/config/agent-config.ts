@@ -25,6 +25,7 @@ import {
   socketSchema,
   stateSchema,
 } from "./serving-settings.ts";
+import { type WorkloadAttestorSettings, workloadAttestorsSchema } from "./workload-settings.ts";
 
 /** The whole configuration of an agent, as decoded from its file: defaults filled in, durations in milliseconds. */
 export interface AgentConfig {
@@ -35,6 +36,7 @@ export interface AgentConfig {
   readonly state: StateSettings;
   readonly workloadSocket: SocketSettings;
   readonly adminSocket: SocketSettings;
+  readonly workloadAttestors: WorkloadAttestorSettings;
   readonly svidKeyType: "ec-p256" | "ec-p384" | "rsa-2048";
   /** Milliseconds. */
   readonly waitForIdentity: number;
@@ -73,6 +75,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     adminSocket: socketSchema("/run/assay/agent/admin.sock", 0o600).describe(
       "Where the administrator of this machine asks the agent.",
     ),
+    workloadAttestors: workloadAttestorsSchema,
     svidKeyType: z
       .enum(["ec-p256", "ec-p384", "rsa-2048"])
       .default("ec-p256")

@@ -54,7 +54,12 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
     return {
       agentId: info().agentId ?? "",
       selectors: [...caller.selectors],
-      undecided: caller.undecided.map((each) => ({ ...each, prefixes: [...each.prefixes] })),
+      undecided: caller.undecided.map(({ type, prefixes, transient, reason }) => ({
+        type,
+        prefixes: [...prefixes],
+        transient,
+        reason,
+      })),
       executable: caller.executable ?? (await readlink(`/proc/${pid}/exe`).catch(() => "")),
       uid: caller.facts.uid,
       spiffeIds: views.granted(caller).map(({ spiffeId }) => spiffeId),

@@ -16,10 +16,8 @@ import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { LimitSettings } from "../config/serving-settings.ts";
-import { SystemAccountNames } from "../workload-attestation/account-names.ts";
 import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts";
-import { ExecutableDigests } from "../workload-attestation/executable.ts";
-import { UnixAttestor } from "../workload-attestation/unix.ts";
+import type { WorkloadAttestor } from "../workload-attestation/workload-attestor.ts";
 import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
@@ -36,6 +34,7 @@ export interface EndpointsDeps {
   readonly limits: LimitSettings;
   readonly waitForIdentityMs: number;
   readonly views: WorkloadViews;
+  readonly attestors: readonly WorkloadAttestor[];
   readonly info: () => AgentInfo;
   /** Told of refusals, for the audit. */
   readonly onRefused?: OnRefused;
@@ -45,8 +44,6 @@ export interface EndpointsDeps {
   readonly random: Random;
 }
 
-/** Larger programs are not hashed. */
-const maxExecutableBytes = 512 * 1024 * 1024;
 const attestationTimeLimitMs = 5_000;
 
 export class Endpoints implements AsyncDisposable {
@@ -63,7 +60,11 @@ export class Endpoints implements AsyncDisposable {
       deps.onRefused?.(refusal, suppressed);
     };
     const refusals = new Refusals(clock, onRefused, counters.refused);
-    const attestation = attestationOf(deps);
+    const attestation: AttestDeps = {
+      attestors: deps.attestors,
+      timeLimitMs: attestationTimeLimitMs,
+      isSameProcess,
+    };
     await using opening = new AsyncDisposableStack();
     opening.use(
       await WorkloadEndpoint.open({
@@ -149,19 +150,4 @@ function logRefusal(
     },
     "Refused workload",
   );
-}
-
-function attestationOf({ views, clock }: EndpointsDeps): AttestDeps {
-  return {
-    attestors: [
-      new UnixAttestor({
-        names: new SystemAccountNames(clock),
-        digests: new ExecutableDigests(maxExecutableBytes),
-        isWanted: (prefix) => views.asksFor("unix", prefix),
-        hostRoot: "/",
-      }),
-    ],
-    timeLimitMs: attestationTimeLimitMs,
-    isSameProcess,
-  };
 }

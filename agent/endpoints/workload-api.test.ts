@@ -8,6 +8,7 @@ import { FakeWorkloadViews } from "../../test/fakes/fake-workload-views.ts";
 import { RecordingLog } from "../../test/fakes/recording-log.ts";
 import { selfFacts } from "../../test/support/self-facts.ts";
 import { type AttestedCaller, CallerGoneError } from "../workload-attestation/attest.ts";
+import type { Undecided } from "../workload-attestation/workload-attestor.ts";
 import { Refusals } from "./refusals.ts";
 import { WorkloadApi } from "./workload-api.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
@@ -52,7 +53,7 @@ function setUp() {
     if (next.done === true) return [];
     return (next.value.svids ?? []).map(({ spiffeId }) => spiffeId);
   };
-  return { views, refusals, state, api, call, over, stream, nextIds };
+  return { views, refusals, state, clock, api, call, over, stream, nextIds };
 }
 
 describe("an open stream of the Workload API", () => {
@@ -106,6 +107,69 @@ describe("an open stream of the Workload API", () => {
     views.grant("/web");
     await assert.rejects(next, { code: 14, message: "calling process has ended" });
     assert.equal(refusals.latest()[0]?.reason, "caller_gone");
+  });
+});
+
+describe("a caller of whom something is undecided", () => {
+  const undecided = (retry?: Undecided["retry"]): AttestedCaller => ({
+    ...callerWith("uid:1"),
+    undecided: [
+      {
+        type: "unix",
+        prefixes: ["uid:0"],
+        transient: true,
+        reason: "later",
+        ...(retry && { retry }),
+      },
+    ],
+  });
+
+  it("waits for as long as the attestor says, and is answered when it says so", async () => {
+    const { views, state, clock, nextIds } = setUp();
+    views.grant("/web");
+    const told = Promise.withResolvers<void>();
+    state.attest = async () => undecided({ waitMs: 5_000, when: () => told.promise });
+    const next = nextIds();
+    await clock.advance(0);
+    await clock.advance(4_900);
+    state.attest = async () => callerWith("uid:1", "uid:0");
+    told.resolve();
+    assert.deepEqual(await next, ["spiffe://td.test/web"]);
+    assert.equal(views.callers.at(-1)?.selectors.length, 2);
+  });
+
+  it("is refused as unavailable when the attestor's time is over, not as without identity", async () => {
+    const { views, state, refusals, clock, nextIds } = setUp();
+    views.grant("/web");
+    const { promise } = Promise.withResolvers<void>();
+    state.attest = async () => undecided({ waitMs: 5_000, when: () => promise });
+    const refused = assert.rejects(nextIds(), { code: 14, reason: "attestor_failed" });
+    await clock.advance(0);
+    await clock.advance(5_000);
+    await refused;
+    assert.equal(refusals.latest()[0]?.reason, "attestor_failed");
+  });
+
+  it("keeps its stream, as it was, while it cannot be attested again", async () => {
+    const { views, state, clock, nextIds } = setUp();
+    views.grant("/web");
+    const changes = Promise.withResolvers<void>();
+    state.attest = async () => ({
+      ...callerWith("uid:1"),
+      changed: [() => changes.promise],
+    });
+    await nextIds();
+    state.attest = async () => undecided();
+    const next = nextIds();
+    changes.resolve();
+    await clock.advance(0);
+    await clock.advance(60_000);
+    assert.equal(views.callers.length, 1);
+    state.attest = async () => callerWith("uid:1", "uid:0");
+    await clock.advance(1_000);
+    views.grant("/more");
+    assert.deepEqual(await next, ["spiffe://td.test/more"]);
+    assert.equal(views.callers.length, 2);
   });
 });
 

@@ -29,6 +29,8 @@ type WorkloadCall = CallContext<WorkloadPeer>;
 
 /** How long to wait before a caller is attested again while an attestor has a transient failure. */
 const reattestMs = 100;
+/** The same for a caller that has an answer already. */
+const reattestOpenMs = 1_000;
 
 /** One call of an attested workload. */
 export class WorkloadSession {
@@ -61,20 +63,36 @@ export class WorkloadSession {
   }
 
   /**
-   * Resolves with true once the caller turned out to have other selectors than before: entries ask for kinds of them that none
-   * asked for when it was attested, such as its program's digest. With false once `signal` aborts.
+   * Resolves with true once the caller turned out to have other selectors than before: its pod has other labels, or entries ask for
+   * kinds of selectors that none asked for when it was attested, such as its program's digest. With false once `signal` aborts.
+   * While an attestor fails the caller stays what it was.
    *
-   * @throws {StatusError} UNAVAILABLE when the caller cannot be attested again
+   * @throws {StatusError} UNAVAILABLE when the caller's process has ended
    */
   async selectorsChanged(signal: AbortSignal): Promise<boolean> {
-    for await (const kinds of this.#deps.views.selectorKinds.subscribe(signal)) {
-      if (kinds === this.#selectorKinds) continue;
-      this.#selectorKinds = kinds;
-      const known = selectorSetDigest(this.#caller.selectors);
-      this.#caller = await attestFully(this.#deps, this.#call);
-      if (selectorSetDigest(this.#caller.selectors) !== known) return true;
+    for (;;) {
+      await this.#mayHaveChanged(signal);
+      if (signal.aborted) return false;
+      this.#selectorKinds = this.#deps.views.selectorKinds.value;
+      const caller = await attestAgain(this.#deps, this.#call, signal);
+      if (caller === undefined) return false;
+      const isChanged =
+        selectorSetDigest(caller.selectors) !== selectorSetDigest(this.#caller.selectors);
+      this.#caller = caller;
+      if (isChanged) return true;
     }
-    return false;
+  }
+
+  async #mayHaveChanged(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const kindsChanged = async (): Promise<void> => {
+      for await (const kinds of this.#deps.views.selectorKinds.subscribe(either)) {
+        if (kinds !== this.#selectorKinds) return;
+      }
+    };
+    const factsChanged = (this.#caller.changed ?? []).map((changed) => changed(either));
+    await Promise.race([kindsChanged(), ...factsChanged]).finally(() => over.abort());
   }
 
   /**
@@ -117,21 +135,61 @@ async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promi
   const startMs = clock.monotonicMs();
   for (;;) {
     const caller = await attestOnce(deps, call);
-    const open = caller.undecided.filter((u) => u.transient);
-    if (open.length === 0 || !views.couldGrant(caller, (s) => isUndecided(open, s))) return caller;
+    const open = openQuestions(views, caller);
+    if (open.length === 0) return caller;
     const waitMs = identityWaitMs({
-      waitMs: deps.waitForIdentityMs,
+      waitMs: Math.max(deps.waitForIdentityMs, ...open.map(({ retry }) => retry?.waitMs ?? 0)),
       processAgeMs: caller.facts.ageMs,
       isBehind: false,
       isUndecided: true,
       ...(call.deadlineMs !== undefined && { deadlineMs: call.deadlineMs }),
     });
-    if (call.signal.aborted || clock.monotonicMs() - startMs + reattestMs > waitMs) {
+    const leftMs = waitMs - (clock.monotonicMs() - startMs);
+    const isBlind = open.some(({ retry }) => retry === undefined);
+    if (call.signal.aborted || leftMs < (isBlind ? reattestMs : 1)) {
       refuse(deps, call, "attestor_failed", { caller });
       throw unavailable("workload attestation is incomplete", { reason: "attestor_failed" });
     }
-    await clock.sleep(reattestMs, call.signal);
+    await untilWorthwhile(open, { clock, blindMs: reattestMs, limitMs: leftMs }, call.signal);
   }
+}
+
+/** The same for a caller that has an answer, for as long as it takes; undefined once `signal` aborts. */
+async function attestAgain(
+  deps: WorkloadSessionDeps,
+  call: WorkloadCall,
+  signal: AbortSignal,
+): Promise<AttestedCaller | undefined> {
+  for (;;) {
+    const caller = await attestOnce(deps, call);
+    if (signal.aborted) return undefined;
+    const open = openQuestions(deps.views, caller);
+    if (open.length === 0) return caller;
+    const { clock } = deps;
+    await untilWorthwhile(open, { clock, blindMs: reattestOpenMs, limitMs: Infinity }, signal);
+    if (signal.aborted) return undefined;
+  }
+}
+
+/** What is undecided of a caller for now, if any entry of this node hangs on it. */
+function openQuestions(views: WorkloadViews, caller: AttestedCaller): readonly Undecided[] {
+  const open = caller.undecided.filter((u) => u.transient);
+  if (open.length === 0) return open;
+  return views.couldGrant(caller, (s) => isUndecided(open, s)) ? open : [];
+}
+
+/** Waits until asking again may help: as long as the attestors say, or for `blindMs` where one cannot say. */
+async function untilWorthwhile(
+  open: readonly Undecided[],
+  o: { readonly clock: Clock; readonly blindMs: number; readonly limitMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const isBlind = open.some(({ retry }) => retry === undefined);
+  const pause = o.clock.sleep(isBlind ? Math.min(o.blindMs, o.limitMs) : o.limitMs, either);
+  const told = open.flatMap(({ retry }) => (retry === undefined ? [] : retry.when(either)));
+  await Promise.race([pause, ...told]).finally(() => over.abort());
 }
 
 async function attestOnce(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<AttestedCaller> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -24,11 +24,13 @@ describe("parseAccounts", () => {
 
 describe("SystemAccountNames", () => {
   it("notices a changed file at the next call", async () => {
-    const etc = await mkdtemp(join(tmpdir(), "assay-etc-"));
+    const root = await mkdtemp(join(tmpdir(), "assay-root-"));
+    const etc = join(root, "etc");
     try {
+      await mkdir(etc);
       await writeFile(join(etc, "passwd"), "ann:x:424242:1:::\n");
       await writeFile(join(etc, "group"), "staff:x:434343:\n");
-      const names = new SystemAccountNames(systemClock, etc);
+      const names = new SystemAccountNames(systemClock, root);
       assert.equal(await names.user(424242, signal), "ann");
       assert.equal(await names.group(434343, signal), "staff");
       assert.equal(await names.user(454545, signal), undefined);
@@ -36,7 +38,7 @@ describe("SystemAccountNames", () => {
       assert.equal(await names.user(424242, signal), "anna");
       assert.equal(await names.user(454545, signal), "ben");
     } finally {
-      await rm(etc, { recursive: true });
+      await rm(root, { recursive: true });
     }
   });
 

@@ -15,14 +15,17 @@ export interface AccountNames {
 const rememberMs = 30_000;
 const maxRemembered = 4096;
 
-/** The accounts of this machine. */
+/** The accounts of this machine; where the host's root is elsewhere, only those of its files. */
 export class SystemAccountNames implements AccountNames {
   readonly #passwd: AccountDatabase;
   readonly #group: AccountDatabase;
 
-  constructor(clock: Clock, etc = "/etc") {
-    this.#passwd = new AccountDatabase("passwd", `${etc}/passwd`, clock);
-    this.#group = new AccountDatabase("group", `${etc}/group`, clock);
+  constructor(clock: Clock, hostRoot = "/") {
+    const etc = hostRoot === "/" ? "/etc" : `${hostRoot}/etc`;
+    // A directory service of this container would answer with the container's accounts.
+    const lookup = hostRoot === "/" ? getent : async () => "";
+    this.#passwd = new AccountDatabase("passwd", `${etc}/passwd`, lookup, clock);
+    this.#group = new AccountDatabase("group", `${etc}/group`, lookup, clock);
   }
 
   user(uid: number, signal: AbortSignal): Promise<string | undefined> {
@@ -38,14 +41,16 @@ export class SystemAccountNames implements AccountNames {
 class AccountDatabase {
   readonly #database: "passwd" | "group";
   readonly #path: string;
+  readonly #lookup: typeof getent;
   readonly #clock: Clock;
   #fileVersion = "";
   #fromFile: ReadonlyMap<number, string> = new Map();
   readonly #fromService = new Map<number, { name: string | undefined; untilMs: number }>();
 
-  constructor(database: "passwd" | "group", path: string, clock: Clock) {
+  constructor(database: "passwd" | "group", path: string, lookup: typeof getent, clock: Clock) {
     this.#database = database;
     this.#path = path;
+    this.#lookup = lookup;
     this.#clock = clock;
   }
 
@@ -66,7 +71,7 @@ class AccountDatabase {
     const now = this.#clock.monotonicMs();
     const known = this.#fromService.get(id);
     if (known && known.untilMs > now) return known.name;
-    const name = parseAccounts(await getent(this.#database, id, signal)).get(id);
+    const name = parseAccounts(await this.#lookup(this.#database, id, signal)).get(id);
     if (this.#fromService.size >= maxRemembered) this.#fromService.clear();
     this.#fromService.set(id, { name, untilMs: now + rememberMs });
     return name;

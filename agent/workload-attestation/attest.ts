@@ -9,9 +9,11 @@ import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
 import type { Findings, WorkloadAttestor } from "./workload-attestor.ts";
 
 /** A caller as far as this node could find out. */
-export interface AttestedCaller extends Findings {
+export interface AttestedCaller extends Omit<Findings, "instance" | "changed"> {
   readonly facts: ProcessFacts;
   readonly instance: InstanceFacts;
+  /** One for each attestor that can tell, see {@link Findings}. */
+  readonly changed?: readonly NonNullable<Findings["changed"]>[];
   /** Path of the executable, where it means something on this host. */
   readonly executable?: string;
 }
@@ -47,11 +49,14 @@ export async function attestCaller(
   if (!deps.isSameProcess(peer)) throw new CallerGoneError("the caller ended while being attested");
   const selectors = findings.flatMap((f) => f.selectors);
   const path = selectors.find((s) => s.type === "unix" && s.value.startsWith("path:"));
+  const instance = instanceOf(facts);
+  for (const each of findings) Object.assign(instance, each.instance);
   return {
     facts,
-    instance: instanceOf(facts),
+    instance,
     selectors,
     undecided: findings.flatMap((f) => f.undecided),
+    changed: findings.flatMap((f) => f.changed ?? []),
     ...(path && { executable: path.value.slice("path:".length) }),
   };
 }

@@ -21,16 +21,21 @@ export interface CgroupFacts {
 const maxLines = 64;
 const containerPattern = /(?:^|[^0-9a-f])([0-9a-f]{64})(?:$|[^0-9a-f])/;
 
+/** The paths in the text of /proc/PID/cgroup, one of each hierarchy; lines of another form are passed over. */
+export function cgroupPaths(text: string): readonly string[] {
+  return text
+    .split("\n", maxLines)
+    .map((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1])
+    .filter((path) => path !== undefined);
+}
+
 /**
  * Parses the text of /proc/PID/cgroup.
  *
  * @throws {Error} when no line has the form `hierarchy:controllers:path`
  */
 export function parseCgroup(text: string): CgroupFacts {
-  const paths = text
-    .split("\n", maxLines)
-    .map((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1])
-    .filter((path) => path !== undefined);
+  const paths = cgroupPaths(text);
   if (paths.length === 0) throw new Error("cgroup file names no path");
   const ranked = paths.map((path) => ({ path, ...factsOf(path) }));
   const best = ranked.reduce((a, b) => (rank(b) > rank(a) ? b : a));

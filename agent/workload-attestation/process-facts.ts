@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import { parseStartTime } from "../../runtime/peer/pid-fd.ts";
-import { type CgroupFacts, parseCgroup } from "./cgroup.ts";
+import { type CgroupFacts, cgroupPaths, parseCgroup } from "./cgroup.ts";
 
 export interface ProcessFacts {
   readonly pid: number;
@@ -18,6 +18,8 @@ export interface ProcessFacts {
   readonly gid: number;
   readonly supplementaryGids: readonly number[];
   readonly cgroup: CgroupFacts;
+  /** Of every hierarchy. */
+  readonly cgroupPaths: readonly string[];
   /** In clock ticks since boot: with the PID it names one process. */
   readonly startTime: string;
   /** Milliseconds since the process started. */
@@ -39,13 +41,15 @@ export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/pro
   const procDir = `${procRoot}/${peer.pid}`;
   const startTime = parseStartTime(readFileSync(`${procDir}/stat`, "latin1"));
   if (startTime === undefined) throw new Error("stat has no start time");
+  const cgroup = readFileSync(`${procDir}/cgroup`, "utf8");
   const uptimeSeconds = Number(readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0]);
   return {
     pid: peer.pid,
     uid: peer.uid,
     gid: peer.gid,
     supplementaryGids: groupsOf(readFileSync(`${procDir}/status`, "utf8")),
-    cgroup: parseCgroup(readFileSync(`${procDir}/cgroup`, "utf8")),
+    cgroup: parseCgroup(cgroup),
+    cgroupPaths: cgroupPaths(cgroup),
     startTime,
     ageMs: Math.max(0, (uptimeSeconds - Number(startTime) / ticksPerSecond) * 1000),
     procDir,

@@ -4,6 +4,7 @@
  * a partial set of selectors must never pass for the whole.
  */
 import type { Selector } from "../../proto/selector.ts";
+import type { InstanceFacts } from "../cache/instance.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 
 /** A group of selectors that an attestor could not decide. */
@@ -20,12 +21,29 @@ export interface Undecided {
   readonly transient: boolean;
   /** Why, for operators. */
   readonly reason: string;
+  /** How to wait for what is missing; without it asking again every now and then has to do. */
+  readonly retry?: Retry;
+}
+
+/** How long something that is undecided is worth waiting for, and until when. */
+export interface Retry {
+  /** Milliseconds for which a caller may be held for its sake. */
+  readonly waitMs: number;
+  /** Resolves when attesting the caller again may decide it, or once `signal` aborts. */
+  readonly when: (signal: AbortSignal) => Promise<void>;
 }
 
 /** What one attestor, or all of them together, found out about a caller. */
 export interface Findings {
   readonly selectors: readonly Selector[];
   readonly undecided: readonly Undecided[];
+  /** What else was found out about where the caller runs. */
+  readonly instance?: Pick<InstanceFacts, "podUid" | "containerId">;
+  /**
+   * Resolves when attesting the caller again may find other selectors than these, or once `signal` aborts. Until then the attestor
+   * keeps an eye on it. Absent when what was found holds for as long as the process runs.
+   */
+  readonly changed?: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface WorkloadAttestor {

@@ -1,6 +1,7 @@
 import { chmod } from "node:fs/promises";
 import type { LimitSettings } from "../../agent/config/serving-settings.ts";
 import { Endpoints } from "../../agent/endpoints/endpoints.ts";
+import { openAttestors } from "../../agent/workload-attestation/open-attestors.ts";
 import { createLogger } from "../../runtime/log.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { type Clock, systemClock } from "../../runtime/time/clock.ts";
@@ -41,6 +42,13 @@ export class WorkloadMachine implements AsyncDisposable {
     // Workloads of other users have to reach the socket.
     await chmod(dir.path, 0o755);
     const views = new FakeWorkloadViews();
+    const log = createLogger({ level: "error", format: "text" });
+    const attestors = openAttestors({
+      settings: { unix: { hostRoot: "/" } },
+      views,
+      log,
+      clock: clockAtTestNow,
+    });
     const machine = new WorkloadMachine(views, dir, stack);
     stack.use(
       await Endpoints.open({
@@ -50,8 +58,9 @@ export class WorkloadMachine implements AsyncDisposable {
         limits: { ...limits, ...changes },
         waitForIdentityMs: 0,
         views,
+        attestors: attestors.attestors,
         info: () => ({ agentId: "spiffe://td.test/spire/agent/test/1" }),
-        log: createLogger({ level: "error", format: "text" }),
+        log,
         clock: clockAtTestNow,
         random: systemRandom,
       }),
