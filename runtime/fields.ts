@@ -42,6 +42,10 @@ export const FIELDS = {
   expires_at: "end of life",
   ttl_seconds: "length of life",
   instance: "instance of a workload that a credential belongs to",
+  // clusters
+  cluster: "Kubernetes cluster by name",
+  resource: "kind of Kubernetes objects, as in paths of the API",
+  object: "Kubernetes object, namespace/name",
   // order of things
   revision: "revision of the store",
   incarnation: "incarnation of the store",

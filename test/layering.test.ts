@@ -65,7 +65,13 @@ const homes = {
   "reflect-metadata": ["server/ca/", "deploy/local/"],
   jose: ["spiffe/jwt/"],
   commander: ["runtime/cli/", "server/cli/", "agent/cli/", "assay.ts", "deploy/docs/"],
-  zod: ["runtime/config/", "server/config/", "agent/config/", "server/node-attestation/"],
+  zod: [
+    "runtime/config/",
+    "server/config/",
+    "agent/config/",
+    "server/k8s/",
+    "server/node-attestation/",
+  ],
   "prom-client": ["runtime/metrics"],
   yaml: [
     "runtime/config/",
