@@ -13,6 +13,7 @@ const commands = {
   demo: ["deploy/local/demo.ts"],
   test: ["test/run.ts"],
   "test:long": ["test/run.ts", "--long"],
+  "test:k8s": ["test/run.ts", "test/k8s/"],
   bench: ["test/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
   build: ["deploy/release/build.ts"],

@@ -62,8 +62,9 @@ suite("npm test", () => {
     assert.match(output, /Error: at load/);
   });
 
-  test("suites run in order: beside the code, integration, interop, e2e", async () => {
+  test("suites run in order: beside the code, integration, interop, e2e, k8s", async () => {
     const { lines } = await runTree({
+      "test/k8s/a.test.ts": passes,
       "test/e2e/a.test.ts": passes,
       "test/interop/b.test.ts": passes,
       "test/integration/c.test.ts": passes,
@@ -79,6 +80,7 @@ suite("npm test", () => {
       "test/integration/c.test.ts",
       "test/interop/b.test.ts",
       "test/e2e/a.test.ts",
+      "test/k8s/a.test.ts",
     ]);
   });
 

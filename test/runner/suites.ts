@@ -15,8 +15,8 @@ export interface Suite {
 }
 
 /**
- * The suites in the order they run: quick answers first, builds of other people's software next, and last the stories
- * that measure time or kill processes, when nothing else loads the machine.
+ * The suites in the order they run: quick answers first, builds of other people's software next, then the stories that
+ * measure time or kill processes, when nothing else loads the machine, and last those that need a whole cluster.
  *
  * @param wanted only files whose path contains one of these; all if empty
  */
@@ -26,7 +26,7 @@ export async function findSuites(
 ): Promise<readonly Suite[]> {
   const files = await findTestFiles(root, options.wanted);
   const isIn = (folder: string) => (file: string) => file.startsWith(join(root, "test", folder));
-  const folders = ["integration", "interop", "e2e"];
+  const folders = ["integration", "interop", "e2e", "k8s"];
   const isUnit = (file: string): boolean => !folders.some((folder) => isIn(folder)(file));
   return [
     {
@@ -52,6 +52,13 @@ export async function findSuites(
       concurrency: 1,
       timeoutMs: (options.long ? 60 : 5) * minute,
       files: files.filter(isIn("e2e")),
+    },
+    {
+      name: "k8s",
+      concurrency: 1,
+      // The first run on a machine builds Kubernetes.
+      timeoutMs: 30 * minute,
+      files: files.filter(isIn("k8s")),
     },
   ].filter((suite) => suite.files.length > 0);
 }

@@ -15,7 +15,11 @@ export type NeedName =
   | "openssl"
   | "curl"
   | "helm"
-  | "unshare";
+  | "unshare"
+  | "busybox"
+  | "ip"
+  | "nft"
+  | "seccomp";
 
 interface Need {
   readonly present: () => boolean;
@@ -46,6 +50,13 @@ const needs: Record<NeedName, Need> = {
   curl: { present: runs("curl", "--version"), remedy: "apt-get install curl" },
   helm: { present: runs(helmCommand, "version"), remedy: "install Helm 3 from https://helm.sh" },
   unshare: { present: runs("unshare", "--version"), remedy: "apt-get install util-linux" },
+  busybox: { present: runs("/bin/busybox", "true"), remedy: "apt-get install busybox-static" },
+  ip: { present: runs("ip", "-Version"), remedy: "apt-get install iproute2" },
+  nft: { present: runs("nft", "--version"), remedy: "apt-get install nftables" },
+  seccomp: {
+    present: runs("pkg-config", "--exists", "libseccomp"),
+    remedy: "apt-get install libseccomp-dev pkg-config gcc",
+  },
 };
 
 /** One thing that was missing, as the runner reads it at the end. */

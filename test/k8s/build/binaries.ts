@@ -1,0 +1,85 @@
+import { createHash, type Hash } from "node:crypto";
+import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { runToEnd } from "../../support/interop.ts";
+import { type Build, builds } from "./builds.ts";
+import { withLock } from "./lock.ts";
+
+/**
+ * The folder with the binaries of a cluster, made unless an earlier run did: `cni/` and all others beside it. It lies outside
+ * of the checkout, named for what it is made from, so it serves all checkouts and a changed pin makes another. Cold it takes
+ * about seven minutes on two cores; a second builder waits for the first.
+ *
+ * @param say gets a line for each step that takes time
+ * @throws {Error} with the compiler's words
+ */
+export async function ensureBinaries(say: (line: string) => void): Promise<string> {
+  const cache = cacheFolder();
+  const folder = join(cache, (await digestOfSources()).slice(0, 16));
+  const finished = join(folder, "finished");
+  if (await exists(finished)) return folder;
+  await mkdir(cache, { recursive: true });
+  await withLock(`${folder}.lock`, say, async () => {
+    if (await exists(finished)) return;
+    say(`building a Kubernetes cluster's binaries into ${folder}, once`);
+    const unfinished = `${folder}.unfinished`;
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(join(unfinished, "cni"), { recursive: true });
+    for (const build of builds) await make(build, unfinished, say);
+    await writeFile(join(unfinished, "finished"), "");
+    await rename(unfinished, folder);
+  });
+  return folder;
+}
+
+async function make(build: Build, folder: string, say: (line: string) => void): Promise<void> {
+  const started = performance.now();
+  const variables = Object.entries(build.variables ?? {}).map(([name, to]) => `-X ${name}=${to}`);
+  const output = build.output === "./" ? `${folder}/` : join(folder, build.output);
+  await runToEnd({
+    file: "nice",
+    args: [
+      ...["-n", "10", "go", "build", "-mod=readonly", "-buildvcs=false"],
+      ...["-tags", build.tags ?? "", "-ldflags", ["-s -w", ...variables].join(" ")],
+      ...["-o", output, ...build.packages],
+    ],
+    cwd: join(import.meta.dirname, build.module),
+    env: { CGO_ENABLED: build.cgo === true ? "1" : "0" },
+  });
+  const names = build.packages.map((path) => path.split("/").at(-1)).join(", ");
+  const seconds = Math.round((performance.now() - started) / 1000);
+  say(`built ${names === "." ? build.output : names} in ${seconds} s`);
+}
+
+function cacheFolder(): string {
+  const { ASSAY_TEST_CACHE: own, XDG_CACHE_HOME: base } = process.env;
+  if (own !== undefined && own !== "") return join(own, "k8s");
+  const caches = base === undefined || base === "" ? join(homedir(), ".cache") : base;
+  return join(caches, "assay", "k8s");
+}
+
+/** Of everything in this folder that decides what the binaries are. */
+async function digestOfSources(): Promise<string> {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify(builds));
+  for (const name of (await readdir(import.meta.dirname)).sort()) {
+    const path = join(import.meta.dirname, name);
+    if ((await stat(path)).isDirectory()) await addFolder(hash, path, name);
+  }
+  return hash.digest("hex");
+}
+
+async function addFolder(hash: Hash, path: string, name: string): Promise<void> {
+  for (const file of (await readdir(path)).sort()) {
+    const bytes = await readFile(join(path, file));
+    hash.update(`${name}/${file} ${bytes.length}\n`).update(bytes);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

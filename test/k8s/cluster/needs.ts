@@ -1,0 +1,7 @@
+import type { NeedName } from "../../support/requires.ts";
+
+/** What a cluster of our own needs of the machine: `if (requires(...clusterNeeds)) ...`. */
+export const clusterNeeds: readonly NeedName[] = [
+  ...(["linux", "root", "mount", "unshare", "go"] as const),
+  ...(["busybox", "ip", "nft", "seccomp"] as const),
+];
