@@ -71,6 +71,7 @@ const homes = {
     "agent/config/",
     "server/k8s/",
     "server/node-attestation/",
+    "server/registrar/",
   ],
   "prom-client": ["runtime/metrics"],
   yaml: [

@@ -63,7 +63,15 @@ export function parseConfig<T>(schema: z.ZodType<T>, text: string, source: strin
       document.errors.map((err) => ({ path: "", message: firstLine(err.message) })),
     );
   }
-  const value = unfold(document, source);
+  return decodeConfig(schema, unfold(document, source), source);
+}
+
+/**
+ * Decodes a value that was read already.
+ *
+ * @throws {ConfigError} with all problems at once
+ */
+export function decodeConfig<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
   const decoded = schema.safeParse(value, { reportInput: true });
   if (decoded.success) return decoded.data;
   throw new ConfigError(

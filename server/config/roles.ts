@@ -31,6 +31,8 @@ export interface RegistrarScope {
   readonly ids?: readonly IdPattern[] | undefined;
   /** Patterns of which the entry's parent ID must match one. */
   readonly parents?: readonly IdPattern[] | undefined;
+  /** The cluster that the entry must come from, by its origin. */
+  readonly cluster?: string | undefined;
 }
 
 /** What one caller was granted. */
@@ -71,6 +73,13 @@ export const grantShape: { readonly [K in keyof GrantSettings]: z.ZodType<GrantS
         .min(1)
         .optional()
         .describe("Paths of parent IDs under which the registrar may write entries."),
+      cluster: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          "Name of a cluster: the registrar may write only entries whose origin is that cluster.",
+        ),
     })
     .default({})
     .describe("Restricts the role registrar; without it the role covers every entry."),

@@ -7,7 +7,13 @@ import type { EntryRecord } from "../store/records.ts";
 /** What of an entry the rules look at. */
 export type EntryToCheck = Pick<
   EntryRecord,
-  "spiffeId" | "parentId" | "admin" | "downstream" | "x509SvidTtlSeconds" | "jwtSvidTtlSeconds"
+  | "spiffeId"
+  | "parentId"
+  | "admin"
+  | "downstream"
+  | "x509SvidTtlSeconds"
+  | "jwtSvidTtlSeconds"
+  | "side"
 >;
 
 /** The longest lifetimes that can be met with the authorities' schedule, in seconds. */
@@ -29,6 +35,7 @@ export function checkEntryAccess(grants: Grants, entry: EntryToCheck): void {
     parentId: { path: pathOf(entry.parentId) },
     admin: entry.admin,
     downstream: entry.downstream,
+    originCluster: entry.side.origin?.cluster,
   });
   if (decision.allowed) return;
   const { message, reasonCode: reason } = decision;

@@ -68,6 +68,22 @@ const cases: readonly {
     entry: { parentId: { path: "/spire/agent/join_token/1" } },
     reason: "parent_outside_scope",
   },
+  {
+    name: "a registrar of a cluster, of that cluster",
+    grants: grants(["registrar"], { cluster: "east" }),
+    entry: { originCluster: "east" },
+  },
+  {
+    name: "no entry of another cluster",
+    grants: grants(["registrar"], { cluster: "east" }),
+    entry: { originCluster: "west" },
+    reason: "origin_outside_scope",
+  },
+  {
+    name: "no entry of a person for the registrar of a cluster",
+    grants: grants(["registrar"], { cluster: "east" }),
+    reason: "origin_outside_scope",
+  },
 ];
 
 describe("decideEntryWrite", () => {

@@ -6,6 +6,8 @@ export interface EntryToWrite {
   readonly parentId: { readonly path: string };
   readonly admin: boolean;
   readonly downstream: boolean;
+  /** The cluster that the entry came from; absent when it came from none. */
+  readonly originCluster?: string | undefined;
 }
 
 /** Whether an entry may be written. */
@@ -19,7 +21,8 @@ export type EntryAccessReason =
   | "reserved_id"
   | "needs_key_admin"
   | "id_outside_scope"
-  | "parent_outside_scope";
+  | "parent_outside_scope"
+  | "origin_outside_scope";
 
 /**
  * Decides whether a caller may create an entry, change one into this or from this, or delete it. Of a change, both what was and what
@@ -40,6 +43,9 @@ export function decideEntryWrite(grants: Grants, entry: EntryToWrite): EntryAcce
   }
   if (registrar.parents?.every((pattern) => !pattern.matches(entry.parentId.path)) === true) {
     return deny("parent_outside_scope", "the parent ID is outside of the registrar's scope");
+  }
+  if (registrar.cluster !== undefined && entry.originCluster !== registrar.cluster) {
+    return deny("origin_outside_scope", "the entry's origin is not the registrar's cluster");
   }
   return { allowed: true };
 }

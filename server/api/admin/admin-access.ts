@@ -36,10 +36,11 @@ export function adminAccess(
         const { path } = parseField("what", () => SpiffeId.parse(aboutEntry));
         const scoped = decideEntryWrite(grants, {
           spiffeId: { path },
-          // Only the ID was asked about: a parent that the scope allows is taken for granted.
+          // Only the ID was asked about: a parent and an origin that the scope allows are taken for granted.
           parentId: { path: "" },
           admin: false,
           downstream: false,
+          originCluster: grants.registrar.cluster,
         });
         if (!scoped.allowed && scoped.reasonCode !== "parent_outside_scope") {
           const { reasonCode, message: explanation } = scoped;

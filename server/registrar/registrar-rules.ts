@@ -1,0 +1,38 @@
+import { IdPattern } from "../config/id-pattern.ts";
+import type { Grants } from "../config/roles.ts";
+import type { TemplateContext } from "./template-data.ts";
+
+/** What holds for all entries of one cluster. */
+export interface RegistrarRules extends TemplateContext {
+  /** What the registrar may write; the server decides by the same. */
+  readonly grants: Grants;
+  /** UID of the cluster's kube-system namespace. */
+  readonly clusterUid: string;
+  /** Namespaces whose pods get nothing. */
+  readonly ignoredNamespaces: ReadonlySet<string>;
+  /** Seconds; 0 for the server's default. */
+  readonly defaultX509SvidTtlSeconds: number;
+  readonly defaultJwtSvidTtlSeconds: number;
+}
+
+/** What a registrar may write is cut to: its cluster's agents, the patterns of IDs, and entries that it made. */
+export interface RegistrarScopeSettings {
+  readonly ids: readonly IdPattern[];
+  /** Beside the agents of the cluster. */
+  readonly parents: readonly IdPattern[];
+  readonly privileged: boolean;
+}
+
+/** The grants of the registrar of a cluster. */
+export function registrarGrants(cluster: string, settings: RegistrarScopeSettings): Grants {
+  const agents = IdPattern.parse(`/spire/agent/k8s_psat/${cluster}/**`);
+  return {
+    roles: new Set(settings.privileged ? ["registrar", "key-admin"] : ["registrar"]),
+    registrar: { ids: settings.ids, parents: [agents, ...settings.parents], cluster },
+  };
+}
+
+/** The SPIFFE ID of the agent on a node. */
+export function nodeAgentId(rules: TemplateContext, nodeUid: string): string {
+  return `spiffe://${rules.trustDomain}/spire/agent/k8s_psat/${rules.clusterName}/${nodeUid}`;
+}
