@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import { parseArgs } from "node:util";
+import { prepareTools } from "./runner/prepare-tools.ts";
 import { Report } from "./runner/report.ts";
 import { findSuites, type Suite } from "./runner/suites.ts";
 import type { Omission } from "./support/requires.ts";
@@ -23,13 +24,14 @@ async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "assay-test-"));
   const omissions = join(folder, "omissions");
   const report = new Report(root, (text) => process.stdout.write(text));
-  const env = {
+  const env: NodeJS.ProcessEnv = {
     ...process.env,
     ASSAY_TEST_OMISSIONS: omissions,
     ...(long ? { ASSAY_TEST_LONG: "1" } : {}),
   };
   const started = performance.now();
   try {
+    Object.assign(env, await prepareTools(suites));
     for (const suite of suites) await runSuite(suite, env, report);
     printEnd(report, performance.now() - started, await readOmissions(omissions));
   } finally {

@@ -1,32 +1,35 @@
 import { createHash, type Hash } from "node:crypto";
-import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { runToEnd } from "../../support/interop.ts";
-import { type Build, builds } from "./builds.ts";
+import { type Build, type BuildGroup, builds } from "./builds.ts";
 import { withLock } from "./lock.ts";
 
 /**
- * The folder with the binaries of a cluster, made unless an earlier run did: `cni/` and all others beside it. It lies outside
- * of the checkout, named for what it is made from, so it serves all checkouts and a changed pin makes another. Cold it takes
- * about seven minutes on two cores; a second builder waits for the first.
+ * The folder with the binaries of a group, made unless an earlier run did; CNI plugins lie in its `cni/`. It is outside of the
+ * checkout and named for what it is made from, so it serves all checkouts and a changed pin makes another. Cold, the cluster
+ * takes about seven minutes on two cores; a second builder waits for the first.
  *
  * @param say gets a line for each step that takes time
  * @throws {Error} with the compiler's words
  */
-export async function ensureBinaries(say: (line: string) => void): Promise<string> {
+export async function ensureBinaries(
+  group: BuildGroup,
+  say: (line: string) => void,
+): Promise<string> {
   const cache = cacheFolder();
-  const folder = join(cache, (await digestOfSources()).slice(0, 16));
+  const folder = join(cache, `${group}-${(await digestOfSources(group)).slice(0, 16)}`);
   const finished = join(folder, "finished");
   if (await exists(finished)) return folder;
   await mkdir(cache, { recursive: true });
   await withLock(`${folder}.lock`, say, async () => {
     if (await exists(finished)) return;
-    say(`building a Kubernetes cluster's binaries into ${folder}, once`);
+    say(`building binaries for tests into ${folder}, once`);
     const unfinished = `${folder}.unfinished`;
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(join(unfinished, "cni"), { recursive: true });
-    for (const build of builds) await make(build, unfinished, say);
+    for (const build of builds[group]) await make(build, unfinished, say);
     await writeFile(join(unfinished, "finished"), "");
     await rename(unfinished, folder);
   });
@@ -60,13 +63,11 @@ function cacheFolder(): string {
 }
 
 /** Of everything in this folder that decides what the binaries are. */
-async function digestOfSources(): Promise<string> {
+async function digestOfSources(group: BuildGroup): Promise<string> {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify(builds));
-  for (const name of (await readdir(import.meta.dirname)).sort()) {
-    const path = join(import.meta.dirname, name);
-    if ((await stat(path)).isDirectory()) await addFolder(hash, path, name);
-  }
+  hash.update(JSON.stringify(builds[group]));
+  const modules = new Set(builds[group].map(({ module }) => module));
+  for (const name of modules) await addFolder(hash, join(import.meta.dirname, name), name);
   return hash.digest("hex");
 }
 

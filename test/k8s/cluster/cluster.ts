@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { systemClock } from "../../../runtime/time/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ensureBinaries } from "../build/binaries.ts";
@@ -32,6 +33,7 @@ export class Cluster implements AsyncDisposable {
   readonly #addresses: Addresses;
   readonly #number: number;
   readonly #binaries: string;
+  readonly #helm: string;
   readonly #images: readonly string[];
   #stack: AsyncDisposableStack = new AsyncDisposableStack();
 
@@ -42,6 +44,7 @@ export class Cluster implements AsyncDisposable {
       readonly number: number;
       readonly addresses: Addresses;
       readonly binaries: string;
+      readonly helm: string;
       readonly images: readonly string[];
     },
   ) {
@@ -50,13 +53,15 @@ export class Cluster implements AsyncDisposable {
     this.#number = parts.number;
     this.#addresses = parts.addresses;
     this.#binaries = parts.binaries;
+    this.#helm = parts.helm;
     this.#images = parts.images;
   }
 
   /** Resolves when all nodes are ready and DNS answers. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const say = options.say ?? ((line: string) => void process.stderr.write(`cluster: ${line}\n`));
-    const binaries = await ensureBinaries(say);
+    const binaries = await ensureBinaries("cluster", say);
+    const helm = join(await ensureBinaries("helm", say), "helm");
     // Each part is one that ends with this process.
     process.setMaxListeners(100);
     await using stack = new AsyncDisposableStack();
@@ -68,7 +73,7 @@ export class Cluster implements AsyncDisposable {
     const now = systemClock.now();
     const plane = stack.use(await ControlPlane.start({ folder, binaries, addresses, now }));
     const images = [busybox, ...(options.images ?? [])];
-    const cluster = new Cluster(plane, { folder, number, addresses, binaries, images });
+    const cluster = new Cluster(plane, { folder, number, addresses, binaries, helm, images });
     stack.defer(() => cluster.#stopNodes());
     await cluster.#createBase();
     await Promise.all(
@@ -119,7 +124,7 @@ export class Cluster implements AsyncDisposable {
 
   /** @returns what it printed @throws {Error} with what it said when it failed */
   helm(args: readonly string[], options: { readonly input?: string } = {}): Promise<string> {
-    const argv = ["helm", "--kubeconfig", this.plane.kubeconfigPath, ...args];
+    const argv = [this.#helm, "--kubeconfig", this.plane.kubeconfigPath, ...args];
     return this.plane.host.run(["env", `HOME=${this.folder.path}`, ...argv], options);
   }
 
