@@ -17,6 +17,7 @@ const commands = {
   bench: ["test/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
   build: ["deploy/release/build.ts"],
+  image: ["deploy/image/build.ts"],
   manifests: ["deploy/helm/write-manifests.ts"],
 };
 

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { VERSION } from "../../runtime/version.ts";
-import { below, type TreeEntry, writeTree } from "./file-tree.ts";
+import { below, type TreeFile, writeTree } from "./file-tree.ts";
 import { isArch } from "./native-packages.ts";
 import { makeRelease, type Release } from "./release.ts";
 import { sourceDate } from "./source-date.ts";
@@ -43,7 +43,12 @@ async function main(): Promise<void> {
   process.stdout.write(`${path}\n`);
 }
 
-async function releaseTree({ node, library, licences }: Release): Promise<readonly TreeEntry[]> {
+async function releaseTree({
+  node,
+  bundles,
+  native,
+  licences,
+}: Release): Promise<readonly TreeFile[]> {
   const launcher = await readFile(join(import.meta.dirname, "assay"));
   const units = ["assay-server.service", "assay-agent.service", "assay-agent.socket"];
   const settings = ["server.yaml", "agent.yaml"];
@@ -57,7 +62,7 @@ async function releaseTree({ node, library, licences }: Release): Promise<readon
   return [
     { path: "bin/assay", mode: 0o755, contents: launcher },
     { path: "bin/node", mode: 0o755, contents: node },
-    ...below("lib", library),
+    ...below("lib", [...bundles, ...native]),
     ...below("systemd", systemd),
     ...licences,
   ];

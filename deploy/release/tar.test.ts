@@ -53,6 +53,16 @@ describe("packTar", () => {
     assert.deepEqual(new Set(read.map(({ seconds }) => seconds)), new Set([1_767_323_045]));
   });
 
+  it("keeps a folder that is named, with its mode and its owner", () => {
+    const archive = packTar([{ path: "var/own", mode: 0o1777, owner: 65532 }], options);
+    assert.deepEqual(
+      readTar(archive).map(({ path }) => path),
+      ["var/", "var/own/"],
+    );
+    const fields = archive.subarray(512 + 100, 512 + 124).toString();
+    assert.equal(fields, "0001777\0" + "0177774\0" + "0177774\0");
+  });
+
   it("gives the same bytes for the same entries in another order", () => {
     const entries = [file("a", "1"), file("b", "2"), file("c/d", "3")];
     assert.deepEqual(packTar(entries, options), packTar(entries.toReversed(), options));

@@ -1,4 +1,4 @@
-import type { TreeEntry } from "./file-tree.ts";
+import type { TreeEntry, TreeFolder } from "./file-tree.ts";
 
 const blockBytes = 512;
 
@@ -17,11 +17,12 @@ export interface TarOptions {
 export function packTar(entries: readonly TreeEntry[], options: TarOptions): Buffer {
   const sorted = [...entries].sort((a, b) => (a.path < b.path ? -1 : 1));
   const blocks: Uint8Array[] = [];
-  for (const folder of foldersOf(sorted)) {
-    blocks.push(header({ path: `${folder}/`, mode: 0o755, type: "5", size: 0 }, options));
+  for (const { path, mode, owner } of foldersOf(sorted)) {
+    blocks.push(header({ path: `${path}/`, mode, type: "5", size: 0, owner }, options));
   }
   for (const entry of sorted) {
     const { path } = entry;
+    if (isFolder(entry)) continue;
     if ("target" in entry) {
       const { target: link } = entry;
       blocks.push(header({ path, mode: 0o777, type: "2", size: 0, link }, options));
@@ -35,16 +36,22 @@ export function packTar(entries: readonly TreeEntry[], options: TarOptions): Buf
   return Buffer.concat([...blocks, Buffer.alloc(2 * blockBytes)]);
 }
 
-/** Every folder above an entry, parents first. */
-function foldersOf(entries: readonly TreeEntry[]): readonly string[] {
-  const folders = new Set<string>();
+/** Those that are named, and every other one above an entry; parents first. */
+function foldersOf(entries: readonly TreeEntry[]): readonly Required<TreeFolder>[] {
+  const folders = new Map<string, Required<TreeFolder>>();
   for (const { path } of entries) {
     const parts = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= parts.length; depth++) {
-      folders.add(parts.slice(0, depth).join("/"));
+      const above = parts.slice(0, depth).join("/");
+      folders.set(above, { path: above, mode: 0o755, owner: 0 });
     }
   }
-  return [...folders].sort();
+  for (const folder of entries.filter(isFolder)) folders.set(folder.path, { owner: 0, ...folder });
+  return [...folders.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function isFolder(entry: TreeEntry): entry is TreeFolder {
+  return !("contents" in entry) && !("target" in entry);
 }
 
 interface Header {
@@ -54,9 +61,13 @@ interface Header {
   readonly type: "0" | "2" | "5";
   readonly size: number;
   readonly link?: string;
+  readonly owner?: number;
 }
 
-function header({ path, mode, type, size, link = "" }: Header, { modifiedAt }: TarOptions): Buffer {
+function header(
+  { path, mode, type, size, link = "", owner = 0 }: Header,
+  { modifiedAt }: TarOptions,
+): Buffer {
   const block = Buffer.alloc(blockBytes);
   const [prefix, name] = splitPath(path);
   const text = (value: string, offset: number, length: number): void => {
@@ -68,8 +79,8 @@ function header({ path, mode, type, size, link = "" }: Header, { modifiedAt }: T
     text(value.toString(8).padStart(digits, "0"), offset, digits);
   text(name, 0, 100);
   number(mode, 100, 7);
-  number(0, 108, 7);
-  number(0, 116, 7);
+  number(owner, 108, 7);
+  number(owner, 116, 7);
   number(size, 124, 11);
   number(Math.floor(modifiedAt.getTime() / 1000), 136, 11);
   text(type, 156, 1);

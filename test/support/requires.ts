@@ -19,7 +19,8 @@ export type NeedName =
   | "busybox"
   | "ip"
   | "nft"
-  | "seccomp";
+  | "seccomp"
+  | "apt";
 
 interface Need {
   readonly present: () => boolean;
@@ -49,6 +50,10 @@ const needs: Record<NeedName, Need> = {
   openssl: { present: runs("openssl", "version"), remedy: "apt-get install openssl" },
   curl: { present: runs("curl", "--version"), remedy: "apt-get install curl" },
   helm: { present: runs(helmCommand, "version"), remedy: "install Helm 3 from https://helm.sh" },
+  apt: {
+    present: () => runs("apt-get", "--version")() && runs("dpkg-deb", "--version")(),
+    remedy: "run on Debian or Ubuntu",
+  },
   unshare: { present: runs("unshare", "--version"), remedy: "apt-get install util-linux" },
   busybox: { present: runs("/bin/busybox", "true"), remedy: "apt-get install busybox-static" },
   ip: { present: runs("ip", "-Version"), remedy: "apt-get install iproute2" },
