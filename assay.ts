@@ -7,6 +7,7 @@ import type { CliIo } from "./runtime/cli/cli-io.ts";
 import { ExitCode } from "./runtime/cli/exit-code.ts";
 import { processIo } from "./runtime/cli/process-io.ts";
 import { reportFailure } from "./runtime/cli/report-failure.ts";
+import { systemRandom as random } from "./runtime/random.ts";
 import { systemClock as clock } from "./runtime/time/clock.ts";
 import { VERSION } from "./runtime/version.ts";
 
@@ -50,7 +51,10 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
     description: "X509-SVIDs: fetch, watch, mint.",
     add: async (program, io) => {
       const x509 = program.command("x509");
-      (await import("./agent/cli/x509-commands.ts")).addX509WorkloadCommands(x509, io, clock);
+      (await import("./agent/cli/x509-commands.ts")).addX509WorkloadCommands(x509, io, {
+        clock,
+        random,
+      });
       (await import("./server/cli/mint-commands.ts")).addX509MintCommand(x509, io);
     },
   },

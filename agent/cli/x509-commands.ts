@@ -6,7 +6,9 @@ import type { X509SVID, X509SVIDResponse } from "../../proto/gen/spiffe/workload
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
+import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { watch } from "../../spiffe/workloadapi/watch.ts";
 import { parseConcatenatedCertificates } from "../../spiffe/x509/certificate.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import {
@@ -17,7 +19,16 @@ import {
 
 const columns = ["spiffe_id", "serial_number", "not_after", "hint"];
 
-export function addX509WorkloadCommands(x509: Command, io: CliIo, clock: Clock): void {
+interface X509CommandDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export function addX509WorkloadCommands(
+  x509: Command,
+  io: CliIo,
+  { clock, random }: X509CommandDeps,
+): void {
   withWorkloadOptions(x509.command("fetch"))
     .description("Fetch the X509-SVIDs of the calling process.")
     .option("--write <dir>", "write svid.N.pem, svid.N.key and bundle.N.pem there")
@@ -45,19 +56,23 @@ export function addX509WorkloadCommands(x509: Command, io: CliIo, clock: Clock):
     .description("Print the X509-SVIDs of the calling process at each change, until interrupted.")
     .addHelpText("after", "\nExample:\n  assay x509 watch --output json")
     .action((options: WorkloadOptions) =>
-      runWithWorkloadApi(io, options, async ({ client, call }) => {
-        const { signal, metadata } = call;
-        try {
-          for await (const response of client.fetchX509SVID(
-            {},
-            { signal, ...(metadata && { metadata }) },
-          )) {
-            io.writeError(`${clock.now().toISOString()}\n`);
-            io.write(formatRows(rowsOf(response), columns, options.output));
-          }
-        } catch (err) {
-          if (!signal.aborted) throw err;
-        }
+      runWithWorkloadApi(io, options, ({ client, call: { metadata = {} } }) => {
+        const tell = (what: string): void =>
+          io.writeError(`${clock.now().toISOString()} ${what}\n`);
+        return watch(
+          {
+            open: (signal) => client.fetchX509SVID({}, { signal, metadata }),
+            read: rowsOf,
+            onUpdate: (rows) => {
+              tell(`received ${rows.length} SVIDs`);
+              io.write(formatRows(rows, columns, options.output));
+            },
+            onWithdrawn: () => tell("no identity (any more)"),
+            onProblem: (err) => tell(`${err.message}; trying again`),
+          },
+          { clock, random },
+          io.signal,
+        );
       }),
     );
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { runAssay } from "../../assay.ts";
 import { ExitCode } from "../../runtime/cli/exit-code.ts";
+import { eventually } from "../support/eventually.ts";
 import { Machine } from "../support/machine.ts";
 
 const parent = (machine: Machine): string => `spiffe://example.test${machine.local.agentPath}`;
@@ -113,6 +114,33 @@ describe("assay", () => {
       ...["--socket", machine.local.layout.adminSocket],
     ]);
     assert.equal(code, ExitCode.notFound, err);
+  });
+
+  it("watches an identity that goes and comes back, until interrupted", async () => {
+    const interrupt = new AbortController();
+    let out = "";
+    let err = "";
+    const watching = runAssay(["x509", "watch", ...endpoint(), "--output", "json"], {
+      write: (text) => {
+        out += text;
+      },
+      writeError: (text) => {
+        err += text;
+      },
+      readInput: async () => "",
+      env: {},
+      signal: interrupt.signal,
+    });
+    const told = (text: string, where: () => string) =>
+      eventually(text, () => where().includes(text) || undefined);
+    await told("spiffe://example.test/web", () => out);
+    const [web] = await server("entry", "list", "--spiffe-id", "spiffe://example.test/web");
+    await server("entry", "delete", web.id, "--wait");
+    await told("no identity", () => err);
+    await create("spiffe://example.test/web", uid, "--owner", "back", "--wait");
+    await eventually("two answers", () => out.match(/test\/web"/g)?.length === 2 || undefined);
+    interrupt.abort();
+    assert.equal(await watching, ExitCode.ok);
   });
 
   it("creates many from a file, and tells which ones failed", async () => {
