@@ -1,9 +1,11 @@
+import type { ReadFeed } from "../runtime/feed.ts";
 import type { CheckResult, Health } from "../runtime/health.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Clock } from "../runtime/time/clock.ts";
 import type { AgentAudit } from "./audit/agent-audit.ts";
 import type { WorkloadCache } from "./cache/workload-cache.ts";
 import type { WorkloadCounters } from "./endpoints/workload-counters.ts";
+import type { HolderStanding } from "./holder/holder-client.ts";
 import type { IdentityHolder } from "./identity/identity-holder.ts";
 import type { Contact } from "./sync/contact.ts";
 import type { KubeletCounters } from "./workload-attestation/k8s/kubelet-pods.ts";
@@ -130,5 +132,15 @@ export function addAgentHealth(
     const { identity, verdict } = deps.identity.standing.value;
     if (verdict !== undefined) return { state: "degraded", detail: verdict };
     return identity === undefined ? { state: "degraded", detail: "none" } : { state: "ok" };
+  });
+}
+
+/** Declares the health of a socket that a holder passes: without it no workload can come. */
+export function addHolderHealth(health: Health, standing: ReadFeed<HolderStanding>): void {
+  health.add("workload_socket", (): CheckResult => {
+    const { accepting, released, attached } = standing.value;
+    if (released) return { state: "degraded", detail: "a newer agent serves the socket" };
+    if (!accepting) return { state: "failed", detail: "no holder has passed the socket" };
+    return attached ? { state: "ok" } : { state: "degraded", detail: "the holder is away" };
   });
 }

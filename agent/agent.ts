@@ -6,6 +6,7 @@ import { runTasks } from "../runtime/process/tasks.ts";
 import {
   addAgentHealth,
   addAgentMetrics,
+  addHolderHealth,
   kubeletCounters,
   workloadCounters,
 } from "./agent-metrics.ts";
@@ -15,6 +16,7 @@ import type { WorkloadViews } from "./cache/workload-view.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
 import { Endpoints } from "./endpoints/endpoints.ts";
 import type { OnRefused } from "./endpoints/refusals.ts";
+import { HolderClient } from "./holder/holder-client.ts";
 import { runAttestation } from "./node-attestation/run-attestation.ts";
 import { type Core, type CoreDeps, openCore } from "./open-core.ts";
 import { retryOnReconnect, runHousekeeping } from "./sync/housekeeping.ts";
@@ -25,12 +27,20 @@ import { type OpenAttestors, openAttestors } from "./workload-attestation/open-a
 
 /** Everything an agent takes from outside. */
 export interface AgentDeps extends CoreDeps {
-  /** Where to listen; sockets that a supervisor holds come as descriptors. */
-  readonly workloadSocket: UnixEndpoint;
+  /** Where to listen; sockets that a supervisor holds come as descriptors, others from a holder once that is there. */
+  readonly workloadSocket: UnixEndpoint | HeldElsewhere;
   readonly adminSocket: UnixEndpoint;
   /** Who may use the admin socket. */
   readonly adminUids: ReadonlySet<number>;
   readonly version: string;
+}
+
+/** A socket that somebody else holds, and passes to the newest agent that asks. */
+export interface HeldElsewhere {
+  /** Path of the holder's socket. */
+  readonly holder: string;
+  /** When this process started, in milliseconds of the machine's monotonic clock. */
+  readonly sinceMs: number;
 }
 
 /** Without a server for this long, an agent that can attest again tries whether that helps. */
@@ -45,23 +55,30 @@ export class Agent implements AsyncDisposable {
   readonly #core: Core;
   readonly #endpoints: Endpoints;
   readonly #attestation: OpenAttestors;
+  readonly #holder: HolderClient | undefined;
   readonly #opened: AsyncDisposableStack;
 
   private constructor(
     deps: AgentDeps,
-    parts: { core: Core; endpoints: Endpoints; attestation: OpenAttestors },
+    parts: {
+      core: Core;
+      endpoints: Endpoints;
+      attestation: OpenAttestors;
+      holder: HolderClient | undefined;
+    },
     opened: AsyncDisposableStack,
   ) {
     this.#deps = deps;
     this.#core = parts.core;
     this.#endpoints = parts.endpoints;
     this.#attestation = parts.attestation;
+    this.#holder = parts.holder;
     this.#opened = opened;
   }
 
   /** @throws {Error} when the state file may not be used, or a socket cannot be had */
   static async open(deps: AgentDeps): Promise<Agent> {
-    const { config } = deps;
+    const { config, workloadSocket } = deps;
     await using opening = new AsyncDisposableStack();
     const core = await openCore(deps);
     opening.use(core.audit);
@@ -79,6 +96,7 @@ export class Agent implements AsyncDisposable {
     const endpoints = opening.use(
       await Endpoints.open({
         ...deps,
+        workloadSocket: "holder" in workloadSocket ? undefined : workloadSocket,
         limits: config.limits,
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
@@ -88,8 +106,12 @@ export class Agent implements AsyncDisposable {
         counters: workloadCounters(metrics),
       }),
     );
-    if (config.observability.enabled) opening.use(await openObservability(deps, core, metrics));
-    return new Agent(deps, { core, endpoints, attestation }, opening.move());
+    const holder =
+      "holder" in workloadSocket ? holderClient(deps, workloadSocket, endpoints) : undefined;
+    if (config.observability.enabled) {
+      opening.use(await openObservability(deps, core, metrics, holder));
+    }
+    return new Agent(deps, { core, endpoints, attestation, holder }, opening.move());
   }
 
   /** What workloads of this node may have, for whoever serves them in this process. */
@@ -132,6 +154,7 @@ export class Agent implements AsyncDisposable {
         serving: (stop) => runServing(core.serving, stop),
         housekeeping: (stop) => runHousekeeping({ ...core, clock }, stop),
         retry: (stop) => retryOnReconnect(cache, stop),
+        holder: async (stop) => this.#holder?.run(stop),
       },
       signal,
     );
@@ -150,16 +173,33 @@ function refusalRecorder(core: Core): OnRefused {
   };
 }
 
+function holderClient(
+  { clock, random, log }: AgentDeps,
+  { holder: path, sinceMs }: HeldElsewhere,
+  endpoints: Endpoints,
+): HolderClient {
+  return new HolderClient({
+    path,
+    sinceMs,
+    listen: (fd) => endpoints.listenForWorkloads({ fd }),
+    clock,
+    random,
+    log: log.child({ component: "holder" }),
+  });
+}
+
 async function openObservability(
   deps: AgentDeps,
   core: Core,
   metrics: Metrics,
+  holder: HolderClient | undefined,
 ): Promise<ObservabilityEndpoint> {
   const { clock, log } = deps;
   const { address, port } = deps.config.observability;
   const health = new Health({ clock, log });
   metrics.addProcess();
   addAgentHealth(health, core);
+  if (holder !== undefined) addHolderHealth(health, holder.standing);
   addAgentMetrics(metrics, { ...core, clock });
   health.addTo(metrics, "assay_agent_health");
   return ObservabilityEndpoint.open({ address, port, health, metrics, log });

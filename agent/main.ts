@@ -30,17 +30,22 @@ export async function runAgent(o: {
   const config = withNodeEnvironment(await loadAgentConfig(o.configPath), o.env);
   const log = createLogger({ ...config.log, destination: "stderr" });
   const passed = passedSockets(o.env, process.pid);
-  const endpointOf = (name: string, own: UnixEndpoint): UnixEndpoint => {
+  const endpointOf = <E>(name: string, own: E): E | UnixEndpoint => {
     const [fd] = passed.get(name) ?? [];
     return fd === undefined ? own : { fd };
   };
-  for (const { path } of [config.workloadSocket, config.adminSocket]) {
+  const { holder } = config.workloadSocket;
+  const own = holder === undefined ? [config.workloadSocket] : [];
+  for (const { path } of [...own, config.adminSocket]) {
     // Workloads of every user have to get to their socket.
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   }
   await using agent = await Agent.open({
     config,
-    workloadSocket: endpointOf(WORKLOAD_SOCKET, config.workloadSocket),
+    workloadSocket: endpointOf(
+      WORKLOAD_SOCKET,
+      holder === undefined ? config.workloadSocket : { holder, sinceMs: monotonicMs() },
+    ),
     adminSocket: endpointOf(ADMIN_SOCKET, config.adminSocket),
     adminUids: new Set([0, process.geteuid?.() ?? 0]),
     nodeFacts: await readNodeFacts(),
@@ -59,4 +64,9 @@ export async function runAgent(o: {
   });
   await agent.run(o.signal);
   log.info("Agent stopped");
+}
+
+/** The same for all processes of the machine, unlike `performance.now()`. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }

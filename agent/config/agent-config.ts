@@ -24,6 +24,8 @@ import {
   type StateSettings,
   socketSchema,
   stateSchema,
+  type WorkloadSocketSettings,
+  workloadSocketSchema,
 } from "./serving-settings.ts";
 import { type WorkloadAttestorSettings, workloadAttestorsSchema } from "./workload-settings.ts";
 
@@ -34,7 +36,7 @@ export interface AgentConfig {
   readonly trustBundle: TrustBundleSettings;
   readonly nodeAttestor: NodeAttestorSettings;
   readonly state: StateSettings;
-  readonly workloadSocket: SocketSettings;
+  readonly workloadSocket: WorkloadSocketSettings;
   readonly adminSocket: SocketSettings;
   readonly workloadAttestors: WorkloadAttestorSettings;
   readonly svidKeyType: "ec-p256" | "ec-p384" | "rsa-2048";
@@ -69,9 +71,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     trustBundle: trustBundleSchema,
     nodeAttestor: nodeAttestorSchema,
     state: stateSchema,
-    workloadSocket: socketSchema("/run/assay/agent/api.sock", 0o777).describe(
-      "Where workloads connect (SPIFFE_ENDPOINT_SOCKET).",
-    ),
+    workloadSocket: workloadSocketSchema,
     adminSocket: socketSchema("/run/assay/agent/admin.sock", 0o600).describe(
       "Where the administrator of this machine asks the agent.",
     ),

@@ -6,7 +6,7 @@ export interface RelationProblem {
 
 /** What of the configuration the relations are about. */
 interface Related {
-  readonly workloadSocket: { readonly path: string };
+  readonly workloadSocket: { readonly path: string; readonly holder?: string | undefined };
   readonly adminSocket: { readonly path: string };
   readonly state: { readonly path: string };
   readonly waitForIdentity: number;
@@ -23,6 +23,12 @@ export function checkRelations(config: Related): readonly RelationProblem[] {
     problems.push({
       path: ["adminSocket", "path"],
       message: "expected another path than workloadSocket.path",
+    });
+  }
+  if ([workloadSocket.path, adminSocket.path].includes(workloadSocket.holder ?? "")) {
+    problems.push({
+      path: ["workloadSocket", "holder"],
+      message: "expected another path than a socket of the agent's",
     });
   }
   if (state.path === workloadSocket.path || state.path === adminSocket.path) {

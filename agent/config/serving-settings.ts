@@ -23,6 +23,12 @@ export interface SocketSettings {
   readonly mode: number;
 }
 
+/** The socket that workloads connect to. */
+export interface WorkloadSocketSettings extends SocketSettings {
+  /** Path of the socket of whoever holds it; absent when the agent has a socket of its own. */
+  readonly holder?: string | undefined;
+}
+
 /** What the agent may do without a server. */
 export interface OfflineSettings {
   /** Milliseconds. */
@@ -88,19 +94,36 @@ export const auditSchema: z.ZodPrefault<z.ZodType<AuditSettings>> = z
   .prefault({})
   .describe("The record of what was handed to whom, and who was refused.");
 
+const socketPath = z.string().min(1).max(107);
+
 /** A socket with its default place. */
 export function socketSchema(path: string, mode: number): z.ZodPrefault<z.ZodType<SocketSettings>> {
-  return z
-    .strictObject({
-      path: z.string().min(1).max(107).default(path).describe("Path of the socket."),
-      mode: z
-        .string()
-        .regex(/^0?[0-7]{3}$/, 'expected permission bits such as "0777"')
-        .transform((text) => Number.parseInt(text, 8))
-        .prefault(`0${mode.toString(8)}`)
-        .describe("Permission bits of the socket, in octal."),
-    })
-    .prefault({});
+  return z.strictObject(socketFields(path, mode)).prefault({});
+}
+
+/** See {@link WorkloadSocketSettings}. */
+export const workloadSocketSchema: z.ZodPrefault<z.ZodType<WorkloadSocketSettings>> = z
+  .strictObject({
+    ...socketFields("/run/assay/agent/api.sock", 0o777),
+    holder: socketPath
+      .optional()
+      .describe(
+        "Socket of whoever holds the workload socket and passes it to agents, such as /run/assay/holder/holder.sock of `assay csi run`. Path and mode are then the holder's.",
+      ),
+  })
+  .prefault({})
+  .describe("Where workloads connect (SPIFFE_ENDPOINT_SOCKET).");
+
+function socketFields(path: string, mode: number) {
+  return {
+    path: socketPath.default(path).describe("Path of the socket."),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'expected permission bits such as "0777"')
+      .transform((text) => Number.parseInt(text, 8))
+      .prefault(`0${mode.toString(8)}`)
+      .describe("Permission bits of the socket, in octal."),
+  };
 }
 
 /** See {@link OfflineSettings}. */

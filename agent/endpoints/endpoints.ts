@@ -27,7 +27,8 @@ import { NO_COUNTERS, type WorkloadCounters } from "./workload-counters.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
 
 export interface EndpointsDeps {
-  readonly workloadSocket: UnixEndpoint;
+  /** Absent when others will say what to listen on. */
+  readonly workloadSocket?: UnixEndpoint | undefined;
   readonly adminSocket: UnixEndpoint;
   /** User IDs that may use the admin socket. */
   readonly adminUids: ReadonlySet<number>;
@@ -49,9 +50,10 @@ const attestationTimeLimitMs = 5_000;
 export class Endpoints implements AsyncDisposable {
   readonly refusals: Refusals;
   readonly #views: Pick<WorkloadViews, "status">;
+  readonly #workloads: WorkloadEndpoint;
   readonly #opened: AsyncDisposableStack;
 
-  /** Listens on both sockets when it returns. */
+  /** Listens on the sockets that are given when it returns. */
   static async open(deps: EndpointsDeps): Promise<Endpoints> {
     const { views, limits, log, clock, random } = deps;
     const counters = deps.counters ?? NO_COUNTERS;
@@ -66,9 +68,8 @@ export class Endpoints implements AsyncDisposable {
       isSameProcess,
     };
     await using opening = new AsyncDisposableStack();
-    opening.use(
-      await WorkloadEndpoint.open({
-        endpoint: deps.workloadSocket,
+    const workloads = opening.use(
+      new WorkloadEndpoint({
         maxConnections: limits.maxConnections,
         maxStreams: limits.maxStreamsPerCaller + limits.maxCallsPerCaller,
         maxMessageBytes: limits.maxMessageBytes,
@@ -88,6 +89,7 @@ export class Endpoints implements AsyncDisposable {
         random,
       }),
     );
+    if (deps.workloadSocket) opening.use(await workloads.listen(deps.workloadSocket));
     opening.use(
       await AdminEndpoint.open({
         endpoint: deps.adminSocket,
@@ -106,17 +108,24 @@ export class Endpoints implements AsyncDisposable {
         random,
       }),
     );
-    return new Endpoints(refusals, views, opening.move());
+    return new Endpoints(refusals, views, workloads, opening.move());
   }
 
   private constructor(
     refusals: Refusals,
     views: Pick<WorkloadViews, "status">,
+    workloads: WorkloadEndpoint,
     opened: AsyncDisposableStack,
   ) {
     this.refusals = refusals;
     this.#views = views;
+    this.#workloads = workloads;
     this.#opened = opened;
+  }
+
+  /** Serves the Workload API on one more socket, until what it returns is disposed of. */
+  listenForWorkloads(endpoint: UnixEndpoint): Promise<AsyncDisposable> {
+    return this.#workloads.listen(endpoint);
   }
 
   /** What the server is told of refusals here: of one process, or the newest of all when `pid` is 0. */

@@ -25,7 +25,7 @@ import type { WorkloadSessionDeps } from "./workload-session.ts";
 
 export interface WorkloadEndpointDeps extends WorkloadSessionDeps {
   readonly limits: CallerLimits;
-  readonly endpoint: UnixEndpoint;
+  /** At a time, however many sockets they come from. */
   readonly maxConnections: number;
   /** Streams at a time on one connection. */
   readonly maxStreams: number;
@@ -42,26 +42,13 @@ const maxSessionMemoryMb = 8;
 const drainMs = 1_000;
 
 export class WorkloadEndpoint implements AsyncDisposable {
+  readonly #deps: WorkloadEndpointDeps;
   readonly #peers = new Map<string, WorkloadPeer>();
   readonly #rpc: RpcServer<WorkloadPeer>;
-  #listener: UnixListener | undefined;
 
-  /** Listens when it returns. @throws {Error} when the socket's path is taken */
-  static async open(deps: WorkloadEndpointDeps): Promise<WorkloadEndpoint> {
-    const endpoint = new WorkloadEndpoint(deps);
-    const { limits, log, random } = deps;
-    endpoint.#listener = await UnixListener.open({
-      endpoint: deps.endpoint,
-      maxConnections: deps.maxConnections,
-      onConnection: (socket, credentials, connectionId) =>
-        endpoint.#accept(socket, credentials, connectionId, limits),
-      log,
-      random,
-    });
-    return endpoint;
-  }
-
-  private constructor(deps: WorkloadEndpointDeps) {
+  /** Serves nobody until it listens. */
+  constructor(deps: WorkloadEndpointDeps) {
+    this.#deps = deps;
     const { views, log, clock, random } = deps;
     const reflection = new Reflection([SpiffeWorkloadAPI, Health, ServerReflection]);
     this.#rpc = RpcServer.create<WorkloadPeer>({
@@ -91,8 +78,26 @@ export class WorkloadEndpoint implements AsyncDisposable {
     return this.#peers.size;
   }
 
+  /**
+   * Serves those who connect to a socket, until what it returns is disposed of; then those who are connected stay.
+   *
+   * @throws {Error} when the socket's path is taken
+   */
+  listen(endpoint: UnixEndpoint): Promise<AsyncDisposable> {
+    const { limits, maxConnections, log, random } = this.#deps;
+    return UnixListener.open({
+      endpoint,
+      maxConnections,
+      admit: () => this.#peers.size < maxConnections,
+      onConnection: (socket, credentials, connectionId) =>
+        this.#accept(socket, credentials, connectionId, limits),
+      log,
+      random,
+    });
+  }
+
+  /** Ends all calls. Stop listening first. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener?.[Symbol.asyncDispose]();
     await this.#rpc.drain(drainMs);
   }
 

@@ -6,13 +6,19 @@ import { dirname, join } from "node:path";
 /** Longest path that fits into struct sockaddr_un with its final zero. */
 const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 
+/** Somebody listens on the path that is asked for. */
+export class SocketTakenError extends Error {
+  override readonly name = "SocketTakenError";
+}
+
 /**
  * Puts a listening socket at `path` with permissions `mode`. It is bound in a folder that only we can enter, given its
  * permissions, and only then moved into place: so at no time can it be reached with other permissions (a process-wide umask
  * would be seen by other threads), and a stale socket is replaced without a moment in which there is none.
  *
  * @param listen makes a socket listen at the path it is given
- * @throws {Error} if the path is taken by something else or by somebody who listens
+ * @throws {SocketTakenError} if somebody listens on the path
+ * @throws {Error} if the path is taken by something else
  */
 export async function placeSocket(
   path: string,
@@ -57,15 +63,20 @@ async function refuseIfTaken(path: string): Promise<void> {
   const stats = statSocket(path);
   if (stats === undefined) return;
   if (!stats.isSocket()) throw new Error(`socket path is taken by something else: ${path}`);
-  if (await isListening(path)) throw new Error(`somebody listens on the socket already: ${path}`);
+  if (await isListening(path)) {
+    throw new SocketTakenError(`somebody listens on the socket already: ${path}`);
+  }
 }
 
 function statSocket(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-// Only a refused connection proves that nobody listens. All else (a full backlog, no permission) may be a live owner.
-function isListening(path: string): Promise<boolean> {
+/**
+ * Whether somebody may listen on the socket. Only a refused connection proves that nobody does: all else (a full backlog, no
+ * permission) may be a live owner.
+ */
+export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

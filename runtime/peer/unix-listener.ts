@@ -29,6 +29,8 @@ export interface UnixListenerOptions {
    * admits, `onConnection` follows. Must be quick: others wait.
    */
   readonly admit?: (peer: PeerCredentials) => boolean;
+  /** Whether a connection is handed over before any of it is read, for whoever receives descriptors on it. Default: no. */
+  readonly pauseOnConnect?: boolean;
   /** Takes the connection. Its peer's handle stays open until the socket closes. */
   readonly onConnection: (socket: Socket, peer: PeerCredentials, connectionId: string) => void;
   readonly log: Logger;
@@ -65,7 +67,8 @@ export class UnixListener implements AsyncDisposable {
     this.#options = options;
     this.#peers = options.peers ?? openPeerReader();
     this.#ids = new Ids(options.random);
-    this.#server = createServer((socket) => this.#accept(socket));
+    const { pauseOnConnect = false } = options;
+    this.#server = createServer({ pauseOnConnect }, (socket) => this.#accept(socket));
   }
 
   /** How many connections are open. */

@@ -1,0 +1,197 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { Feed, type ReadFeed } from "../../runtime/feed.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { Descriptor } from "../../runtime/peer/descriptor.ts";
+import {
+  type DescriptorLine,
+  receiveDescriptorLine,
+  sendDescriptorLine,
+} from "../../runtime/peer/descriptor-line.ts";
+import { readLines } from "../../runtime/peer/lines.ts";
+import type { Random } from "../../runtime/random.ts";
+import { Backoff } from "../../runtime/time/backoff.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import {
+  formatMessage,
+  HOLDER_PROTOCOL,
+  HolderProtocolError,
+  MAX_MESSAGE_BYTES,
+  parseHolderMessage,
+} from "./messages.ts";
+
+/** What a {@link HolderClient} needs. */
+export interface HolderClientDeps {
+  /** The holder's socket. */
+  readonly path: string;
+  /** When this process started, in milliseconds of the machine's monotonic clock. */
+  readonly sinceMs: number;
+  /** Accepts connections from a listening socket until it is disposed of. The descriptor is its own to close. */
+  readonly listen: (fd: number) => Promise<AsyncDisposable>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** How an agent stands to a socket that somebody else holds. */
+export interface HolderStanding {
+  /** Whether workloads that connect are served here. */
+  readonly accepting: boolean;
+  /** Whether a newer agent serves them. */
+  readonly released: boolean;
+  /** Whether the holder is there. */
+  readonly attached: boolean;
+}
+
+/** The first wait is shorter than it takes a holder to start, the longest still shorter than the patience of a client. */
+const BACKOFF = { baseMs: 20, maxMs: 500 };
+
+/** How long the holder may take to answer. */
+const ANSWER_MS = 5_000;
+
+/**
+ * Serves the workload socket of a holder: gets the listening descriptor, accepts on it, and leaves it to a newer agent when the
+ * holder says so. When the holder goes away it goes on with what it has, and gives that to the holder that comes next.
+ */
+export class HolderClient {
+  readonly #deps: HolderClientDeps;
+  readonly #standing = new Feed<HolderStanding>({
+    accepting: false,
+    released: false,
+    attached: false,
+  });
+  /** A descriptor of our own beside the listener's, so that there is something to give back. */
+  #socket: Descriptor | undefined;
+  #listener: AsyncDisposable | undefined;
+
+  constructor(deps: HolderClientDeps) {
+    this.#deps = deps;
+  }
+
+  get standing(): ReadFeed<HolderStanding> {
+    return this.#standing;
+  }
+
+  /** Runs until `signal` aborts, and then accepts no more: who connects waits for the next agent. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, log, path } = this.#deps;
+    const backoff = new Backoff({ ...BACKOFF, random });
+    let isSaid = false;
+    try {
+      while (!signal.aborted) {
+        try {
+          for await (const _ of this.#attach(signal)) {
+            backoff.reset();
+            isSaid = false;
+          }
+        } catch (err) {
+          if (signal.aborted) break;
+          if (!isSaid) log.warn({ err, socket_path: path }, "No holder of the workload socket");
+          isSaid = true;
+        }
+        this.#update({ attached: false });
+        await clock.sleep(backoff.nextMs(), signal);
+      }
+    } finally {
+      await this.#stopAccepting();
+      this.#socket?.[Symbol.dispose]();
+    }
+  }
+
+  /** Gets the socket and follows the holder's orders; yields when it has got it. Ends with the connection. */
+  async *#attach(signal: AbortSignal): AsyncGenerator<void> {
+    const socket = connectPaused(this.#deps.path);
+    const abandon = (): void => void socket.destroy();
+    signal.addEventListener("abort", abandon);
+    try {
+      await once(socket, "connect", { signal });
+      await this.#getSocket(socket, signal);
+      await this.#accept();
+      socket.write(`${formatMessage({ type: "serving" })}\n`);
+      this.#update({ attached: true });
+      yield;
+      for await (const line of readLines(socket, MAX_MESSAGE_BYTES)) await this.#obey(line);
+    } finally {
+      signal.removeEventListener("abort", abandon);
+      socket.destroy();
+    }
+  }
+
+  async #getSocket(socket: Socket, signal: AbortSignal): Promise<void> {
+    const { clock, sinceMs } = this.#deps;
+    const hello = formatMessage({ type: "hello", version: HOLDER_PROTOCOL, sinceMs });
+    sendDescriptorLine(socket, hello, this.#socket?.fd);
+    const answer = await receiveDescriptorLine(socket, {
+      maxBytes: MAX_MESSAGE_BYTES,
+      timeoutMs: ANSWER_MS,
+      clock,
+      signal,
+    });
+    const given = givenIn(answer);
+    if (given === undefined) {
+      if (this.#socket === undefined) throw new HolderProtocolError("there is nothing to keep");
+      return;
+    }
+    // Of another socket than the one we have: nobody connects to that one any more.
+    await this.#stopAccepting();
+    this.#socket?.[Symbol.dispose]();
+    this.#socket = given;
+  }
+
+  async #obey(line: string): Promise<void> {
+    const { log } = this.#deps;
+    switch (parseHolderMessage(line).type) {
+      case "release":
+        await this.#stopAccepting();
+        this.#update({ released: true });
+        log.info("A newer agent serves the workload socket");
+        return;
+      case "accept":
+        await this.#accept();
+        log.info("Serving the workload socket again");
+        return;
+      case "socket":
+        throw new HolderProtocolError("message comes at the wrong time");
+    }
+  }
+
+  async #accept(): Promise<void> {
+    if (this.#socket === undefined) throw new HolderProtocolError("there is no socket");
+    this.#listener ??= await this.#deps.listen(this.#socket.duplicate().take());
+    this.#update({ accepting: true, released: false });
+  }
+
+  async #stopAccepting(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#update({ accepting: false });
+    await listener?.[Symbol.asyncDispose]();
+  }
+
+  #update(change: Partial<HolderStanding>): void {
+    this.#standing.set({ ...this.#standing.value, ...change });
+  }
+}
+
+/** Reads nothing until it is resumed. */
+function connectPaused(path: string): Socket {
+  const socket = connect(path);
+  socket.pause();
+  // A connection may break before anybody listens for that.
+  socket.on("error", () => {});
+  return socket;
+}
+
+/** The descriptor in the holder's answer; undefined if we are to keep what we have. */
+function givenIn({ text, descriptor }: DescriptorLine): Descriptor | undefined {
+  try {
+    const message = parseHolderMessage(text);
+    if (message.type !== "socket" || message.kept !== (descriptor === undefined)) {
+      throw new HolderProtocolError("expected the socket");
+    }
+    return descriptor;
+  } catch (err) {
+    descriptor?.[Symbol.dispose]();
+    throw err;
+  }
+}

@@ -1,0 +1,273 @@
+import type { Socket } from "node:net";
+import { Feed, type ReadFeed } from "../../runtime/feed.ts";
+import type { Logger } from "../../runtime/log.ts";
+import {
+  type DescriptorLine,
+  receiveDescriptorLine,
+  sendDescriptorLine,
+} from "../../runtime/peer/descriptor-line.ts";
+import { readLines } from "../../runtime/peer/lines.ts";
+import { SocketTakenError } from "../../runtime/peer/socket-file.ts";
+import { UnixListener } from "../../runtime/peer/unix-listener.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { HeldSocket, type HeldSocketPlace } from "./held-socket.ts";
+import {
+  type AgentMessage,
+  formatMessage,
+  HOLDER_PROTOCOL,
+  HolderProtocolError,
+  MAX_MESSAGE_BYTES,
+  parseAgentMessage,
+} from "./messages.ts";
+import { Succession, type SuccessionMember } from "./succession.ts";
+
+/** What a holder is made from. */
+export interface HolderDeps {
+  /** What workloads connect to. */
+  readonly workloadSocket: HeldSocketPlace;
+  /** Where agents ask for it. */
+  readonly path: string;
+  /** User IDs that may ask. */
+  readonly admittedUids: ReadonlySet<number>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** How it stands. */
+export interface HolderStatus {
+  /** Whether workloads can connect, if only to wait. */
+  readonly bound: boolean;
+  /** Agents that have the socket and accept, or would if there were no newer one. */
+  readonly agents: number;
+  /** Whether an agent has accepted connections since this holder started. */
+  readonly agentSeen: boolean;
+}
+
+/** Agents at a time. Two are usual in a rolling update; the rest is room for those that have just been killed. */
+const MAX_AGENTS = 16;
+
+/** How long an agent may take to say hello. */
+const HELLO_MS = 5_000;
+
+/** How often the socket's place is looked after. */
+const CHECK_MS = 1_000;
+
+/** While there is no socket, as when an agent that has it is still to come back. */
+const RETRY_MS = 200;
+
+/** Somebody who has listened that long without coming here is not one of our agents. */
+const TAKEN_WARN_MS = 10_000;
+
+/**
+ * Keeps the workload socket, so that it outlives every agent (decision D7): binds it, never accepts, and passes it to each agent
+ * that asks. Whoever connects while no agent accepts waits in the kernel's queue. A holder that was restarted takes the socket
+ * back from an agent that still has it, and binds it anew when nobody has.
+ */
+export class Holder implements AsyncDisposable {
+  readonly #deps: HolderDeps;
+  readonly #status = new Feed<HolderStatus>({ bound: false, agents: 0, agentSeen: false });
+  readonly #succession = new Succession();
+  readonly #connections = new Set<Socket>();
+  readonly #closed = new AbortController();
+  #held: HeldSocket | undefined;
+  /** Until there was a socket for the first time: later ones that agents may have are older than ours. */
+  #mayAdopt = true;
+  #listener: UnixListener | undefined;
+
+  /** Takes questions of agents when it returns; {@link run} gets the socket. @throws {Error} if `path` is taken */
+  static async open(deps: HolderDeps): Promise<Holder> {
+    const holder = new Holder(deps);
+    holder.#listener = await UnixListener.open({
+      endpoint: { path: deps.path, mode: 0o600 },
+      maxConnections: MAX_AGENTS,
+      admit: ({ uid }) => deps.admittedUids.has(uid),
+      pauseOnConnect: true,
+      onConnection: (socket, _peer, connectionId) => {
+        void holder.#converse(socket, deps.log.child({ connection_id: connectionId }));
+      },
+      log: deps.log,
+      random: deps.random,
+    });
+    return holder;
+  }
+
+  private constructor(deps: HolderDeps) {
+    this.#deps = deps;
+  }
+
+  get status(): ReadFeed<HolderStatus> {
+    return this.#status;
+  }
+
+  /** Gets the socket, and looks after it until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const trouble = new Trouble(this.#deps);
+    while (!signal.aborted) {
+      try {
+        await this.#ensure();
+        trouble.over();
+      } catch (err) {
+        trouble.met(err);
+      }
+      await clock.sleep(this.#held === undefined ? RETRY_MS : CHECK_MS, signal);
+    }
+  }
+
+  /** Agents that have the socket go on accepting. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new Error("holder is closed"));
+    await this.#listener?.[Symbol.asyncDispose]();
+    this.#disconnect();
+    await this.#held?.[Symbol.asyncDispose]();
+    this.#held = undefined;
+  }
+
+  async #ensure(): Promise<void> {
+    const { workloadSocket, log } = this.#deps;
+    const lost = this.#held;
+    if (lost?.isInPlace() === true) return;
+    if (lost !== undefined) {
+      log.error({ socket_path: workloadSocket.path }, "Workload socket was taken away");
+      this.#keep(undefined);
+      await lost[Symbol.asyncDispose]();
+      this.#disconnect();
+    }
+    const bound = await HeldSocket.bind(workloadSocket);
+    if (this.#held !== undefined) {
+      // Given back while this one was bound, and its place is lost to it.
+      await this.#held[Symbol.asyncDispose]();
+      this.#disconnect();
+    }
+    this.#keep(bound);
+    log.info({ socket_path: workloadSocket.path }, "Workload socket bound");
+  }
+
+  /** Agents come back, and then get what is held by then. */
+  #disconnect(): void {
+    for (const socket of this.#connections) socket.destroy();
+  }
+
+  #keep(held: HeldSocket | undefined): void {
+    this.#held = held;
+    this.#mayAdopt = false;
+    this.#update({ bound: held !== undefined });
+  }
+
+  #update(change: Partial<HolderStatus>): void {
+    this.#status.set({ ...this.#status.value, ...change });
+  }
+
+  /** Talks with one agent until its connection ends. Never rejects. */
+  async #converse(socket: Socket, log: Logger): Promise<void> {
+    this.#connections.add(socket);
+    socket.once("close", () => this.#connections.delete(socket));
+    let member: SuccessionMember | undefined;
+    try {
+      const sinceMs = await this.#handOver(socket);
+      log.info("Agent has the workload socket");
+      for await (const line of readLines(socket, MAX_MESSAGE_BYTES)) {
+        if (parseAgentMessage(line).type !== "serving" || member !== undefined) {
+          throw new HolderProtocolError("message comes at the wrong time");
+        }
+        member = { sinceMs, order: (order) => socket.write(`${formatMessage(order)}\n`) };
+        this.#succession.join(member);
+        this.#update({ agents: this.#succession.size, agentSeen: true });
+        log.info("Agent accepts connections of workloads");
+      }
+      log.info("Agent is gone");
+    } catch (err) {
+      if (!this.#closed.signal.aborted) log.warn({ err }, "Conversation with an agent failed");
+    } finally {
+      socket.destroy();
+      if (member !== undefined) this.#succession.leave(member);
+      this.#update({ agents: this.#succession.size });
+    }
+  }
+
+  /** Sees to it that the agent has our socket, or we its. Resolves with when the agent started. */
+  async #handOver(socket: Socket): Promise<number> {
+    const { clock } = this.#deps;
+    const line = await receiveDescriptorLine(socket, {
+      maxBytes: MAX_MESSAGE_BYTES,
+      timeoutMs: HELLO_MS,
+      clock,
+      signal: this.#closed.signal,
+    });
+    const { sinceMs } = greetingOf(line);
+    const offered = line.descriptor;
+    if (offered !== undefined && this.#takeBack(offered)) {
+      sendDescriptorLine(socket, formatMessage({ type: "socket", kept: true }));
+      return sinceMs;
+    }
+    // The agent asks again in a moment.
+    if (this.#held === undefined) throw new Error("there is no socket yet");
+    sendDescriptorLine(socket, formatMessage({ type: "socket", kept: false }), this.#held.fd);
+    return sinceMs;
+  }
+
+  /** Whether the agent may keep what it has: our socket, or the one that is ours from here on. */
+  #takeBack(offered: NonNullable<DescriptorLine["descriptor"]>): boolean {
+    if (this.#held !== undefined) {
+      using given = offered;
+      return this.#held.isSame(given);
+    }
+    const { workloadSocket } = this.#deps;
+    const adopted = this.#mayAdopt ? HeldSocket.adopt(workloadSocket, offered) : undefined;
+    if (adopted === undefined) {
+      offered[Symbol.dispose]();
+      return false;
+    }
+    this.#keep(adopted);
+    this.#deps.log.info("Workload socket taken back from an agent");
+    return true;
+  }
+}
+
+/** Says what keeps a holder from its socket: once, and not for what passes by itself. */
+class Trouble {
+  readonly #deps: Pick<HolderDeps, "clock" | "log">;
+  #sinceMs: number | undefined;
+  #isSaid = false;
+
+  constructor(deps: Pick<HolderDeps, "clock" | "log">) {
+    this.#deps = deps;
+  }
+
+  over(): void {
+    this.#sinceMs = undefined;
+    this.#isSaid = false;
+  }
+
+  met(err: unknown): void {
+    const { clock, log } = this.#deps;
+    this.#sinceMs ??= clock.monotonicMs();
+    if (this.#isSaid) return;
+    if (!(err instanceof SocketTakenError)) {
+      log.error({ err }, "Workload socket cannot be bound");
+      this.#isSaid = true;
+    } else if (clock.monotonicMs() - this.#sinceMs >= TAKEN_WARN_MS) {
+      log.warn("Somebody else listens on the workload socket");
+      this.#isSaid = true;
+    }
+  }
+}
+
+function greetingOf({
+  text,
+  descriptor,
+}: DescriptorLine): Extract<AgentMessage, { type: "hello" }> {
+  try {
+    const message = parseAgentMessage(text);
+    if (message.type !== "hello") throw new HolderProtocolError("expected hello");
+    if (message.version !== HOLDER_PROTOCOL) {
+      throw new HolderProtocolError(`version ${message.version} is not spoken here`);
+    }
+    return message;
+  } catch (err) {
+    descriptor?.[Symbol.dispose]();
+    throw err;
+  }
+}

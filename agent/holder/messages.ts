@@ -1,0 +1,74 @@
+/**
+ * What an agent and the holder of the workload socket say to each other: one JSON object a line. The agent begins; with `hello`
+ * goes the descriptor that it has, with `socket` the one that it gets. docs/operations/csi.md tells the whole conversation.
+ */
+
+/** The version of the conversation. A holder refuses others. */
+export const HOLDER_PROTOCOL = 1;
+
+/** Longest line. */
+export const MAX_MESSAGE_BYTES = 512;
+
+/** From an agent. */
+export type AgentMessage =
+  | {
+      readonly type: "hello";
+      readonly version: number;
+      /** When the agent's process started, in milliseconds of the machine's monotonic clock: the newest one serves. */
+      readonly sinceMs: number;
+    }
+  /** The agent accepts connections. */
+  | { readonly type: "serving" };
+
+/** From the holder. */
+export type HolderMessage =
+  /** The socket: the one that the agent has already, or the one that comes with this message. */
+  | { readonly type: "socket"; readonly kept: boolean }
+  /** A newer agent accepts connections: leave them to it. */
+  | { readonly type: "release" }
+  /** The newer agent is gone: accept connections again. */
+  | { readonly type: "accept" };
+
+/** The other side does not keep to the conversation. */
+export class HolderProtocolError extends Error {
+  override readonly name = "HolderProtocolError";
+}
+
+/** One line, without its end. */
+export function formatMessage(message: AgentMessage | HolderMessage): string {
+  return JSON.stringify(message);
+}
+
+/** @throws {HolderProtocolError} for anything else than a message of an agent */
+export function parseAgentMessage(text: string): AgentMessage {
+  const fields = parseFields(text);
+  const [type, version, sinceMs] = ["type", "version", "sinceMs"].map((key) => fields.get(key));
+  if (type === "hello" && typeof version === "number" && typeof sinceMs === "number") {
+    return { type, version, sinceMs };
+  }
+  if (type === "serving") return { type };
+  throw new HolderProtocolError("not a message of an agent");
+}
+
+/** @throws {HolderProtocolError} for anything else than a message of a holder */
+export function parseHolderMessage(text: string): HolderMessage {
+  const fields = parseFields(text);
+  const type = fields.get("type");
+  const kept = fields.get("kept");
+  if (type === "socket" && typeof kept === "boolean") return { type, kept };
+  if (type === "release" || type === "accept") return { type };
+  throw new HolderProtocolError("not a message of a holder");
+}
+
+function parseFields(text: string): ReadonlyMap<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new HolderProtocolError("message is not JSON");
+  }
+  if (typeof value !== "object" || value === null) {
+    throw new HolderProtocolError("message is not an object");
+  }
+  return new Map(Object.entries(value));
+}
