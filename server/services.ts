@@ -107,6 +107,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       explain: { trustDomain, store, authorization, agents, clock },
       store,
       reload: deps.reload,
+      clock,
     }),
   ];
 }

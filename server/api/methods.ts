@@ -266,6 +266,12 @@ const admin: Rows<typeof Admin> = {
   checkAccess: read(),
   backup: change({ action: "store.backup", resource: ({ path }) => path }, "operator"),
   reload: change({ action: "server.reload" }, "operator"),
+  reportRegistrar: by("status", "registrar"),
+  listRegistrars: read(),
+  confirmRegistrar: change(
+    { action: "registrar.confirm", resource: ({ cluster }) => cluster },
+    "operator",
+  ),
   listAudit: read("auditor"),
   verifyAudit: read("auditor"),
 };

@@ -62,6 +62,8 @@ export interface EntriesTable {
   readonly owner: string;
   /** JSON object: the rest of the side record. */
   readonly side: string;
+  /** The cluster of the side record's origin; empty for most. */
+  readonly origin_cluster: string;
   /** This and the next: outside the revision log. */
   readonly last_issued_at: Integer;
   readonly last_delivered_at: Integer;

@@ -122,12 +122,14 @@ function filterOf(request: {
   readonly unowned: boolean;
   readonly owner: string;
   readonly unusedSince: bigint;
+  readonly originCluster: string;
   readonly filter?: Parameters<typeof decodeEntriesFilter>[0];
 }): ListEntriesFilter {
-  const { unowned, owner, unusedSince, filter } = request;
+  const { unowned, owner, unusedSince, originCluster, filter } = request;
   return {
     ...decodeEntriesFilter(filter),
     ...((unowned || owner !== "") && { byOwner: unowned ? "" : owner }),
+    ...(originCluster !== "" && { byOriginCluster: originCluster }),
     ...(unusedSince > 0n && { unusedSince: Number(unusedSince) }),
   };
 }

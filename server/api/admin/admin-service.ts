@@ -1,6 +1,7 @@
 /** assay.admin.v1.Admin, put together from the files that hold its calls. */
 import { Admin } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { type Registration, service } from "../../../runtime/rpc/service.ts";
+import type { Clock } from "../../../runtime/time/clock.ts";
 import type { Store } from "../../store/store.ts";
 import type { Caller } from "../caller.ts";
 import { type AdminAccessDeps, adminAccess } from "./admin-access.ts";
@@ -8,6 +9,7 @@ import { type AdminAuditDeps, adminAudit } from "./admin-audit.ts";
 import { adminBackup } from "./admin-backup.ts";
 import { type AdminEntriesDeps, adminEntries } from "./admin-entries.ts";
 import { type AdminExplainDeps, adminExplain } from "./admin-explain.ts";
+import { adminRegistrars } from "./admin-registrars.ts";
 import { adminReload, type Reload } from "./admin-reload.ts";
 import { type AdminRolloutDeps, adminRollout } from "./admin-rollout.ts";
 
@@ -20,6 +22,7 @@ export interface AdminServiceDeps {
   readonly explain: AdminExplainDeps;
   readonly store: Pick<Store, "backup">;
   readonly reload: Reload;
+  readonly clock: Clock;
 }
 
 export function adminService(deps: AdminServiceDeps): Registration<Caller> {
@@ -31,5 +34,6 @@ export function adminService(deps: AdminServiceDeps): Registration<Caller> {
     ...adminExplain(deps.explain),
     ...adminBackup(deps.store),
     ...adminReload(deps.reload),
+    ...adminRegistrars(deps),
   });
 }

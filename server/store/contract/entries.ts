@@ -58,6 +58,8 @@ export interface ListEntriesFilter {
   readonly byDownstream?: boolean;
   /** The empty string asks for entries without an owner. */
   readonly byOwner?: string;
+  /** Entries whose origin is this cluster. */
+  readonly byOriginCluster?: string;
   /** Entries that were created before this instant and for which nothing was issued since. */
   readonly unusedSince?: number;
 }

@@ -44,12 +44,15 @@ export async function entryConditions(
  * and of several only one, that with the rarest value; SQLite keeps no statistics to know that by itself.
  */
 function commonConditions(
-  { byHint, byOwner, byDownstream }: ListEntriesFilter,
+  { byHint, byOwner, byDownstream, byOriginCluster }: ListEntriesFilter,
   isDriven: boolean,
 ): RawBuilder<SqlBool>[] {
   const wanted: { readonly column: string; readonly value: string | number }[] = [];
   if (byHint !== undefined) wanted.push({ column: "e.hint", value: byHint });
   if (byOwner !== undefined) wanted.push({ column: "e.owner", value: byOwner });
+  if (byOriginCluster !== undefined) {
+    wanted.push({ column: "e.origin_cluster", value: byOriginCluster });
+  }
   if (byDownstream !== undefined) {
     wanted.push({ column: "e.downstream", value: Number(byDownstream) });
   }

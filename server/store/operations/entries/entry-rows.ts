@@ -22,6 +22,7 @@ export type AuthorizedEntryRow = Omit<
   | "federation_count"
   | "owner"
   | "side"
+  | "origin_cluster"
   | keyof EntryUseColumns
 >;
 
@@ -86,6 +87,7 @@ export function entryToColumns(entry: EntryRecord, use: EntryUseColumns): Omit<E
     instance_scope: entry.instanceScope,
     owner,
     side: JSON.stringify(side),
+    origin_cluster: side.origin?.cluster ?? "",
     last_issued_at: use.last_issued_at,
     last_delivered_at: use.last_delivered_at,
   };

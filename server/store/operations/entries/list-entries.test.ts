@@ -31,6 +31,10 @@ async function open(entries: readonly NewEntry[]): Promise<MemoryStore> {
   return store;
 }
 
+function originIn(cluster: string) {
+  return { kind: "ClusterSPIFFEID", cluster, namespace: "", name: "x", uid: "1", generation: 1 };
+}
+
 /** All pages of a list, each of `pageSize`. */
 async function list(
   store: MemoryStore,
@@ -73,14 +77,16 @@ describe("listEntries", () => {
       newEntry("hinted", { hint: "web" }),
       newEntry("down", { downstream: true }),
       newEntry("owned", { side: { ...newEntry("").side, owner: "team" } }),
+      newEntry("made", { side: { ...newEntry("").side, origin: originIn("east") } }),
     ]);
     assert.deepEqual(await list(store, { bySpiffeId: "spiffe://example.test/child" }), ["child"]);
     assert.deepEqual(await list(store, { byParentId: parentId }), ["child"]);
     assert.deepEqual(await list(store, { byHint: "web" }), ["hinted"]);
     assert.deepEqual(await list(store, { byDownstream: true }), ["down"]);
+    assert.deepEqual(await list(store, { byOriginCluster: "east" }), ["made"]);
     assert.deepEqual(await list(store, { byOwner: "team" }), ["owned"]);
-    assert.equal((await list(store, { byOwner: "" })).length, 4);
-    assert.equal((await list(store, { byHint: "" })).length, 4);
+    assert.equal((await list(store, { byOwner: "" })).length, 5);
+    assert.equal((await list(store, { byHint: "" })).length, 5);
     assert.deepEqual(await list(store, { byHint: "web", byDownstream: true }), []);
   });
 
@@ -180,6 +186,7 @@ describe("the plans of listEntries", () => {
     ["byHint", { byHint: "x" }, /^SEARCH e USING INDEX entries_hint/],
     ["byDownstream", { byDownstream: true }, /^SEARCH e USING INDEX entries_downstream/],
     ["byOwner", { byOwner: "" }, /^SEARCH e USING INDEX entries_owner/],
+    ["byOriginCluster", { byOriginCluster: "x" }, /^SEARCH e USING INDEX entries_origin_cluster/],
     [
       "bySpiffeId before byHint",
       { bySpiffeId: "x", byHint: "" },

@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/admin/v1/admin.proto.
  */
 export const file_assay_admin_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEi7AIKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKBk9yaWdpbhIMCgRraW5kGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKAMiawoRRW50cnlXaXRoTWV0YWRhdGESJQoFZW50cnkYASABKAsyFi5zcGlyZS5hcGkudHlwZXMuRW50cnkSLwoIbWV0YWRhdGEYAiABKAsyHS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhInoKC0VudHJ5UmVzdWx0EicKBnN0YXR1cxgBIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5TdGF0dXMSMAoFZW50cnkYAiABKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIQCgh3YXJuaW5ncxgDIAMoCSJeChdCYXRjaENyZWF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIqcBChdCYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESLgoKaW5wdXRfbWFzaxgCIAEoCzIaLnNwaXJlLmFwaS50eXBlcy5FbnRyeU1hc2sSDwoHZHJ5X3J1bhgDIAEoCBIXCg9tZXRhZGF0YV9maWVsZHMYBCADKAkiWgoYQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEiwKB3Jlc3VsdHMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FbnRyeVJlc3VsdBIQCghyZXZpc2lvbhgCIAEoBCI3ChdCYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBILCgNpZHMYASADKAkSDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIsQBChJMaXN0RW50cmllc1JlcXVlc3QSDwoHdW5vd25lZBgBIAEoCBIUCgx1bnVzZWRfc2luY2UYAiABKAMSDQoFb3duZXIYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkSRAoGZmlsdGVyGAYgASgLMjQuc3BpcmUuYXBpLnNlcnZlci5lbnRyeS52MS5MaXN0RW50cmllc1JlcXVlc3QuRmlsdGVyEgsKA2lkcxgHIAMoCSJiChNMaXN0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoTV2F0Y2hSb2xsb3V0UmVxdWVzdBIQCghyZXZpc2lvbhgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAgiiAEKB1JvbGxvdXQSEAoIcmV2aXNpb24YASABKAQSDwoHYXBwbGllZBgCIAEoDRIMCgRsYXRlGAMgAygJEiYKBmFic2VudBgEIAMoCzIWLmFzc2F5LmFkbWluLnYxLkFic2VudBISCgplbGFwc2VkX21zGAUgASgDEhAKCGNvbXBsZXRlGAYgASgIIjAKBkFic2VudBIQCghhZ2VudF9pZBgBIAEoCRIUCgxsYXN0X3NlZW5fbXMYAiABKAMiiAEKDkV4cGxhaW5SZXF1ZXN0EisKCGFnZW50X2lkGAEgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXNlbGVjdG9ycxgCIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchILCgNwaWQYAyABKAUSDgoGcmVjZW50GAQgASgIIkQKD0V4cGxhaW5SZXNwb25zZRIxCgxleHBsYW5hdGlvbnMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FeHBsYW5hdGlvbiLFAQoLRXhwbGFuYXRpb24SDQoFY2F1c2UYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISLQoKY2FuZGlkYXRlcxgFIAMoCzIZLmFzc2F5LmFkbWluLnYxLkNhbmRpZGF0ZRInCgdyZWZ1c2FsGAYgASgLMhYuYXNzYXkuc3luYy52MS5SZWZ1c2FsIn0KCUNhbmRpZGF0ZRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRINCgVjYXVzZRgCIAEoCRIqCgdtaXNzaW5nGAMgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmRldGFpbBgEIAEoCSI9ChJDaGVja0FjY2Vzc1JlcXVlc3QSCwoDd2hvGAEgASgJEgwKBHZlcmIYAiABKAkSDAoEd2hhdBgDIAEoCSJfChNDaGVja0FjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLcmVhc29uX2NvZGUYAiABKAkSEwoLZXhwbGFuYXRpb24YAyABKAkSDQoFcm9sZXMYBCADKAkiHQoNQmFja3VwUmVxdWVzdBIMCgRwYXRoGAEgASgJIkYKDkJhY2t1cFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIiAKDVJlbG9hZFJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJ0Cg5SZWxvYWRSZXNwb25zZRItCgdhcHBsaWVkGAEgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlEjMKDW5lZWRzX3Jlc3RhcnQYAiADKAsyHC5hc3NheS5hZG1pbi52MS5Db25maWdDaGFuZ2UiOwoMQ29uZmlnQ2hhbmdlEgwKBHBhdGgYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJInwKEExpc3RBdWRpdFJlcXVlc3QSEAoIZnJvbV9zZXEYASABKAQSEAoIc2luY2VfbXMYAiABKAMSEgoKY3JlZGVudGlhbBgDIAEoCRIRCglzcGlmZmVfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEg0KBWxpbWl0GAYgASgNIjgKC0F1ZGl0UmVjb3JkEg4KBndyaXRlchgBIAEoCRILCgNzZXEYAiABKAQSDAoEbGluZRgDIAEoDCIlChJWZXJpZnlBdWRpdFJlcXVlc3QSDwoHd2l0bmVzcxgBIAEoCCKAAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSEAoIZmluZGluZ3MYAiADKAkSDwoHcmVjb3JkcxgDIAEoBBIRCglmaXJzdF9zZXEYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSEQoJd2l0bmVzc2VzGAYgASgNMsAHCgVBZG1pbhJlChBCYXRjaENyZWF0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USZQoQQmF0Y2hVcGRhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoRGVsZXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoRGVsZXRlRW50cnlSZXNwb25zZRJWCgtMaXN0RW50cmllcxIiLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVxdWVzdBojLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2USTgoMV2F0Y2hSb2xsb3V0EiMuYXNzYXkuYWRtaW4udjEuV2F0Y2hSb2xsb3V0UmVxdWVzdBoXLmFzc2F5LmFkbWluLnYxLlJvbGxvdXQwARJKCgdFeHBsYWluEh4uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlcXVlc3QaHy5hc3NheS5hZG1pbi52MS5FeHBsYWluUmVzcG9uc2USVgoLQ2hlY2tBY2Nlc3MSIi5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1Jlc3BvbnNlEkcKBkJhY2t1cBIdLmFzc2F5LmFkbWluLnYxLkJhY2t1cFJlcXVlc3QaHi5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXNwb25zZRJHCgZSZWxvYWQSHS5hc3NheS5hZG1pbi52MS5SZWxvYWRSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVzcG9uc2USTAoJTGlzdEF1ZGl0EiAuYXNzYXkuYWRtaW4udjEuTGlzdEF1ZGl0UmVxdWVzdBobLmFzc2F5LmFkbWluLnYxLkF1ZGl0UmVjb3JkMAESVgoLVmVyaWZ5QXVkaXQSIi5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlc3BvbnNlYgZwcm90bzM", [file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
+  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEi7AIKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKBk9yaWdpbhIMCgRraW5kGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKAMiawoRRW50cnlXaXRoTWV0YWRhdGESJQoFZW50cnkYASABKAsyFi5zcGlyZS5hcGkudHlwZXMuRW50cnkSLwoIbWV0YWRhdGEYAiABKAsyHS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhInoKC0VudHJ5UmVzdWx0EicKBnN0YXR1cxgBIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5TdGF0dXMSMAoFZW50cnkYAiABKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIQCgh3YXJuaW5ncxgDIAMoCSJeChdCYXRjaENyZWF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIqcBChdCYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESLgoKaW5wdXRfbWFzaxgCIAEoCzIaLnNwaXJlLmFwaS50eXBlcy5FbnRyeU1hc2sSDwoHZHJ5X3J1bhgDIAEoCBIXCg9tZXRhZGF0YV9maWVsZHMYBCADKAkiWgoYQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEiwKB3Jlc3VsdHMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FbnRyeVJlc3VsdBIQCghyZXZpc2lvbhgCIAEoBCI3ChdCYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBILCgNpZHMYASADKAkSDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEItwBChJMaXN0RW50cmllc1JlcXVlc3QSDwoHdW5vd25lZBgBIAEoCBIUCgx1bnVzZWRfc2luY2UYAiABKAMSDQoFb3duZXIYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkSRAoGZmlsdGVyGAYgASgLMjQuc3BpcmUuYXBpLnNlcnZlci5lbnRyeS52MS5MaXN0RW50cmllc1JlcXVlc3QuRmlsdGVyEgsKA2lkcxgHIAMoCRIWCg5vcmlnaW5fY2x1c3RlchgIIAEoCSJiChNMaXN0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoTV2F0Y2hSb2xsb3V0UmVxdWVzdBIQCghyZXZpc2lvbhgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAgiiAEKB1JvbGxvdXQSEAoIcmV2aXNpb24YASABKAQSDwoHYXBwbGllZBgCIAEoDRIMCgRsYXRlGAMgAygJEiYKBmFic2VudBgEIAMoCzIWLmFzc2F5LmFkbWluLnYxLkFic2VudBISCgplbGFwc2VkX21zGAUgASgDEhAKCGNvbXBsZXRlGAYgASgIIjAKBkFic2VudBIQCghhZ2VudF9pZBgBIAEoCRIUCgxsYXN0X3NlZW5fbXMYAiABKAMiiAEKDkV4cGxhaW5SZXF1ZXN0EisKCGFnZW50X2lkGAEgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXNlbGVjdG9ycxgCIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchILCgNwaWQYAyABKAUSDgoGcmVjZW50GAQgASgIIkQKD0V4cGxhaW5SZXNwb25zZRIxCgxleHBsYW5hdGlvbnMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FeHBsYW5hdGlvbiLFAQoLRXhwbGFuYXRpb24SDQoFY2F1c2UYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISLQoKY2FuZGlkYXRlcxgFIAMoCzIZLmFzc2F5LmFkbWluLnYxLkNhbmRpZGF0ZRInCgdyZWZ1c2FsGAYgASgLMhYuYXNzYXkuc3luYy52MS5SZWZ1c2FsIn0KCUNhbmRpZGF0ZRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRINCgVjYXVzZRgCIAEoCRIqCgdtaXNzaW5nGAMgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmRldGFpbBgEIAEoCSI9ChJDaGVja0FjY2Vzc1JlcXVlc3QSCwoDd2hvGAEgASgJEgwKBHZlcmIYAiABKAkSDAoEd2hhdBgDIAEoCSJfChNDaGVja0FjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLcmVhc29uX2NvZGUYAiABKAkSEwoLZXhwbGFuYXRpb24YAyABKAkSDQoFcm9sZXMYBCADKAkiHQoNQmFja3VwUmVxdWVzdBIMCgRwYXRoGAEgASgJIkYKDkJhY2t1cFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIiAKDVJlbG9hZFJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJ0Cg5SZWxvYWRSZXNwb25zZRItCgdhcHBsaWVkGAEgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlEjMKDW5lZWRzX3Jlc3RhcnQYAiADKAsyHC5hc3NheS5hZG1pbi52MS5Db25maWdDaGFuZ2UiOwoMQ29uZmlnQ2hhbmdlEgwKBHBhdGgYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJInwKEExpc3RBdWRpdFJlcXVlc3QSEAoIZnJvbV9zZXEYASABKAQSEAoIc2luY2VfbXMYAiABKAMSEgoKY3JlZGVudGlhbBgDIAEoCRIRCglzcGlmZmVfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEg0KBWxpbWl0GAYgASgNIjgKC0F1ZGl0UmVjb3JkEg4KBndyaXRlchgBIAEoCRILCgNzZXEYAiABKAQSDAoEbGluZRgDIAEoDCIlChJWZXJpZnlBdWRpdFJlcXVlc3QSDwoHd2l0bmVzcxgBIAEoCCKAAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSEAoIZmluZGluZ3MYAiADKAkSDwoHcmVjb3JkcxgDIAEoBBIRCglmaXJzdF9zZXEYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSEQoJd2l0bmVzc2VzGAYgASgNIoUCCg9SZWdpc3RyYXJSZXBvcnQSDwoHY2x1c3RlchgBIAEoCRIQCghpbnN0YW5jZRgCIAEoCRITCgtjbHVzdGVyX3VpZBgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg8KB2N1cnJlbnQYBSABKAgSDAoEcG9kcxgGIAEoBBIRCglyZXNvdXJjZXMYByABKAQSDwoHZW50cmllcxgIIAEoBBIPCgdwZW5kaW5nGAkgASgEEg8KB2ZhaWxpbmcYCiABKAQSLAoFaG9sZHMYCyADKAsyHS5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJIb2xkEhYKDnJlcG9ydGVkX2F0X21zGAwgASgDImAKDVJlZ2lzdHJhckhvbGQSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEAoIYWZmZWN0ZWQYBCABKAQSEAoIc2luY2VfbXMYBSABKAMiSQoWUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBIvCgZyZXBvcnQYASABKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiMgoXUmVwb3J0UmVnaXN0cmFyUmVzcG9uc2USFwoPY29uZmlybWVkX2hvbGRzGAEgAygJIhcKFUxpc3RSZWdpc3RyYXJzUmVxdWVzdCJNChZMaXN0UmVnaXN0cmFyc1Jlc3BvbnNlEjMKCnJlZ2lzdHJhcnMYASADKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiPAoXQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIQCghob2xkX2lkcxgCIAMoCSJMChhDb25maXJtUmVnaXN0cmFyUmVzcG9uc2USMAoJY29uZmlybWVkGAEgAygLMh0uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFySG9sZDLsCQoFQWRtaW4SZQoQQmF0Y2hDcmVhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoQ3JlYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoVXBkYXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXNwb25zZRJlChBCYXRjaERlbGV0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hEZWxldGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USVgoLTGlzdEVudHJpZXMSIi5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1Jlc3BvbnNlEk4KDFdhdGNoUm9sbG91dBIjLmFzc2F5LmFkbWluLnYxLldhdGNoUm9sbG91dFJlcXVlc3QaFy5hc3NheS5hZG1pbi52MS5Sb2xsb3V0MAESSgoHRXhwbGFpbhIeLmFzc2F5LmFkbWluLnYxLkV4cGxhaW5SZXF1ZXN0Gh8uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlc3BvbnNlElYKC0NoZWNrQWNjZXNzEiIuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXF1ZXN0GiMuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXNwb25zZRJHCgZCYWNrdXASHS5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuQmFja3VwUmVzcG9uc2USRwoGUmVsb2FkEh0uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVxdWVzdBoeLmFzc2F5LmFkbWluLnYxLlJlbG9hZFJlc3BvbnNlEmIKD1JlcG9ydFJlZ2lzdHJhchImLmFzc2F5LmFkbWluLnYxLlJlcG9ydFJlZ2lzdHJhclJlcXVlc3QaJy5hc3NheS5hZG1pbi52MS5SZXBvcnRSZWdpc3RyYXJSZXNwb25zZRJfCg5MaXN0UmVnaXN0cmFycxIlLmFzc2F5LmFkbWluLnYxLkxpc3RSZWdpc3RyYXJzUmVxdWVzdBomLmFzc2F5LmFkbWluLnYxLkxpc3RSZWdpc3RyYXJzUmVzcG9uc2USZQoQQ29uZmlybVJlZ2lzdHJhchInLmFzc2F5LmFkbWluLnYxLkNvbmZpcm1SZWdpc3RyYXJSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQ29uZmlybVJlZ2lzdHJhclJlc3BvbnNlEkwKCUxpc3RBdWRpdBIgLmFzc2F5LmFkbWluLnYxLkxpc3RBdWRpdFJlcXVlc3QaGy5hc3NheS5hZG1pbi52MS5BdWRpdFJlY29yZDABElYKC1ZlcmlmeUF1ZGl0EiIuYXNzYXkuYWRtaW4udjEuVmVyaWZ5QXVkaXRSZXF1ZXN0GiMuYXNzYXkuYWRtaW4udjEuVmVyaWZ5QXVkaXRSZXNwb25zZWIGcHJvdG8z", [file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
 
 /**
  * @generated from message assay.admin.v1.EntryMetadata
@@ -389,6 +389,13 @@ export type ListEntriesRequest = Message<"assay.admin.v1.ListEntriesRequest"> & 
    * @generated from field: repeated string ids = 7;
    */
   ids: string[];
+
+  /**
+   * Only entries whose origin is this cluster.
+   *
+   * @generated from field: string origin_cluster = 8;
+   */
+  originCluster: string;
 };
 
 /**
@@ -952,6 +959,244 @@ export const VerifyAuditResponseSchema: GenMessage<VerifyAuditResponse> = /*@__P
   messageDesc(file_assay_admin_v1_admin, 29);
 
 /**
+ * How a registrar is doing.
+ *
+ * @generated from message assay.admin.v1.RegistrarReport
+ */
+export type RegistrarReport = Message<"assay.admin.v1.RegistrarReport"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * Tells several registrars of a cluster apart.
+   *
+   * @generated from field: string instance = 2;
+   */
+  instance: string;
+
+  /**
+   * UID of the cluster's kube-system namespace.
+   *
+   * @generated from field: string cluster_uid = 3;
+   */
+  clusterUid: string;
+
+  /**
+   * Whether it is the one that acts; false while another holds the lease.
+   *
+   * @generated from field: bool leading = 4;
+   */
+  leading: boolean;
+
+  /**
+   * Whether its view of the cluster is current.
+   *
+   * @generated from field: bool current = 5;
+   */
+  current: boolean;
+
+  /**
+   * @generated from field: uint64 pods = 6;
+   */
+  pods: bigint;
+
+  /**
+   * @generated from field: uint64 resources = 7;
+   */
+  resources: bigint;
+
+  /**
+   * @generated from field: uint64 entries = 8;
+   */
+  entries: bigint;
+
+  /**
+   * Pods and static entries that wait to be written.
+   *
+   * @generated from field: uint64 pending = 9;
+   */
+  pending: bigint;
+
+  /**
+   * Those that failed and are tried again.
+   *
+   * @generated from field: uint64 failing = 10;
+   */
+  failing: bigint;
+
+  /**
+   * @generated from field: repeated assay.admin.v1.RegistrarHold holds = 11;
+   */
+  holds: RegistrarHold[];
+
+  /**
+   * Unix milliseconds, output only.
+   *
+   * @generated from field: int64 reported_at_ms = 12;
+   */
+  reportedAtMs: bigint;
+};
+
+/**
+ * Describes the message assay.admin.v1.RegistrarReport.
+ * Use `create(RegistrarReportSchema)` to create a new message.
+ */
+export const RegistrarReportSchema: GenMessage<RegistrarReport> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 30);
+
+/**
+ * Something that a registrar does not do until it is confirmed.
+ *
+ * @generated from message assay.admin.v1.RegistrarHold
+ */
+export type RegistrarHold = Message<"assay.admin.v1.RegistrarHold"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "mass_loss" or "other_cluster".
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * How many pods, or static entries, would lose their entries.
+   *
+   * @generated from field: uint64 affected = 4;
+   */
+  affected: bigint;
+
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: int64 since_ms = 5;
+   */
+  sinceMs: bigint;
+};
+
+/**
+ * Describes the message assay.admin.v1.RegistrarHold.
+ * Use `create(RegistrarHoldSchema)` to create a new message.
+ */
+export const RegistrarHoldSchema: GenMessage<RegistrarHold> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 31);
+
+/**
+ * @generated from message assay.admin.v1.ReportRegistrarRequest
+ */
+export type ReportRegistrarRequest = Message<"assay.admin.v1.ReportRegistrarRequest"> & {
+  /**
+   * @generated from field: assay.admin.v1.RegistrarReport report = 1;
+   */
+  report?: RegistrarReport | undefined;
+};
+
+/**
+ * Describes the message assay.admin.v1.ReportRegistrarRequest.
+ * Use `create(ReportRegistrarRequestSchema)` to create a new message.
+ */
+export const ReportRegistrarRequestSchema: GenMessage<ReportRegistrarRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 32);
+
+/**
+ * @generated from message assay.admin.v1.ReportRegistrarResponse
+ */
+export type ReportRegistrarResponse = Message<"assay.admin.v1.ReportRegistrarResponse"> & {
+  /**
+   * @generated from field: repeated string confirmed_holds = 1;
+   */
+  confirmedHolds: string[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ReportRegistrarResponse.
+ * Use `create(ReportRegistrarResponseSchema)` to create a new message.
+ */
+export const ReportRegistrarResponseSchema: GenMessage<ReportRegistrarResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 33);
+
+/**
+ * @generated from message assay.admin.v1.ListRegistrarsRequest
+ */
+export type ListRegistrarsRequest = Message<"assay.admin.v1.ListRegistrarsRequest"> & {
+};
+
+/**
+ * Describes the message assay.admin.v1.ListRegistrarsRequest.
+ * Use `create(ListRegistrarsRequestSchema)` to create a new message.
+ */
+export const ListRegistrarsRequestSchema: GenMessage<ListRegistrarsRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 34);
+
+/**
+ * @generated from message assay.admin.v1.ListRegistrarsResponse
+ */
+export type ListRegistrarsResponse = Message<"assay.admin.v1.ListRegistrarsResponse"> & {
+  /**
+   * @generated from field: repeated assay.admin.v1.RegistrarReport registrars = 1;
+   */
+  registrars: RegistrarReport[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ListRegistrarsResponse.
+ * Use `create(ListRegistrarsResponseSchema)` to create a new message.
+ */
+export const ListRegistrarsResponseSchema: GenMessage<ListRegistrarsResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 35);
+
+/**
+ * @generated from message assay.admin.v1.ConfirmRegistrarRequest
+ */
+export type ConfirmRegistrarRequest = Message<"assay.admin.v1.ConfirmRegistrarRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * Without any: all that the registrar of the cluster holds now.
+   *
+   * @generated from field: repeated string hold_ids = 2;
+   */
+  holdIds: string[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ConfirmRegistrarRequest.
+ * Use `create(ConfirmRegistrarRequestSchema)` to create a new message.
+ */
+export const ConfirmRegistrarRequestSchema: GenMessage<ConfirmRegistrarRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 36);
+
+/**
+ * @generated from message assay.admin.v1.ConfirmRegistrarResponse
+ */
+export type ConfirmRegistrarResponse = Message<"assay.admin.v1.ConfirmRegistrarResponse"> & {
+  /**
+   * @generated from field: repeated assay.admin.v1.RegistrarHold confirmed = 1;
+   */
+  confirmed: RegistrarHold[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ConfirmRegistrarResponse.
+ * Use `create(ConfirmRegistrarResponseSchema)` to create a new message.
+ */
+export const ConfirmRegistrarResponseSchema: GenMessage<ConfirmRegistrarResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 37);
+
+/**
  * @generated from service assay.admin.v1.Admin
  */
 export const Admin: GenService<{
@@ -1038,6 +1283,36 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof ReloadRequestSchema;
     output: typeof ReloadResponseSchema;
+  },
+  /**
+   * A registrar says how it is doing, and learns which of its holds were confirmed meanwhile.
+   *
+   * @generated from rpc assay.admin.v1.Admin.ReportRegistrar
+   */
+  reportRegistrar: {
+    methodKind: "unary";
+    input: typeof ReportRegistrarRequestSchema;
+    output: typeof ReportRegistrarResponseSchema;
+  },
+  /**
+   * What the registrars said last, by cluster.
+   *
+   * @generated from rpc assay.admin.v1.Admin.ListRegistrars
+   */
+  listRegistrars: {
+    methodKind: "unary";
+    input: typeof ListRegistrarsRequestSchema;
+    output: typeof ListRegistrarsResponseSchema;
+  },
+  /**
+   * Lets a registrar do what it holds back, because somebody knows that it is right.
+   *
+   * @generated from rpc assay.admin.v1.Admin.ConfirmRegistrar
+   */
+  confirmRegistrar: {
+    methodKind: "unary";
+    input: typeof ConfirmRegistrarRequestSchema;
+    output: typeof ConfirmRegistrarResponseSchema;
   },
   /**
    * @generated from rpc assay.admin.v1.Admin.ListAudit
