@@ -67,9 +67,13 @@ function fileOf(source: string): string {
   return part === undefined ? name : `${part}.yaml`;
 }
 
+/** Without the definitions of the resources: they come first, and deleting them deletes every resource of the cluster. */
 function kustomization(files: readonly string[]): string {
   return `${HEADER}apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
-${files.map((file) => `  - ${file}\n`).join("")}`;
+${files
+  .filter((file) => file !== "crds.yaml")
+  .map((file) => `  - ${file}\n`)
+  .join("")}`;
 }
