@@ -59,6 +59,10 @@ export function dnsName(text: string): Uint8Array {
   return der.contextValue(2, der.asciiBytes(text));
 }
 
+export function ipAddress(...octets: readonly number[]): Uint8Array {
+  return der.contextValue(7, Uint8Array.from(octets));
+}
+
 export function subjectAltName(names: readonly Uint8Array[], critical = true): Uint8Array {
   return extension(ExtensionOid.subjectAltName, der.sequence(...names), critical);
 }

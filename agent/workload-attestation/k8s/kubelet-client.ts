@@ -28,7 +28,14 @@ export class KubeletClient implements Disposable {
 
   constructor(options: KubeletClientOptions) {
     this.#options = options;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    // Here rather than at each request, which would keep connections from being used again.
+    const { nodeName } = options;
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxSockets: 1,
+      checkServerIdentity: (host, certificate) =>
+        checkNames(nodeName === undefined ? [host] : [host, nodeName], certificate),
+    });
   }
 
   /** @throws {KubeletError} */
@@ -60,21 +67,8 @@ export class KubeletClient implements Disposable {
       path: "/pods",
       headers: { authorization: `Bearer ${token}`, accept: "application/json" },
       minVersion: "TLSv1.2",
-      ...(ca === undefined
-        ? { rejectUnauthorized: false }
-        : {
-            ca,
-            checkServerIdentity: (name: string, certificate: PeerCertificate) =>
-              this.#checkNames(name, certificate),
-          }),
+      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
     };
-  }
-
-  #checkNames(host: string, certificate: PeerCertificate): Error | undefined {
-    const { nodeName } = this.#options;
-    const problem = checkServerIdentity(host, certificate);
-    if (problem === undefined || nodeName === undefined) return problem;
-    return checkServerIdentity(nodeName, certificate) === undefined ? undefined : problem;
   }
 
   #get(options: RequestOptions, signal: AbortSignal): Promise<string> {
@@ -103,6 +97,12 @@ export class KubeletClient implements Disposable {
     asked.end();
     return promise;
   }
+}
+
+/** Why a certificate is for none of the names, or undefined. */
+function checkNames(names: readonly string[], certificate: PeerCertificate): Error | undefined {
+  const problems = names.map((name) => checkServerIdentity(name, certificate));
+  return problems.includes(undefined) ? undefined : problems[0];
 }
 
 async function readInput(path: string, what: "token" | "CA"): Promise<string> {
