@@ -1,11 +1,7 @@
+import type { HttpsProblem } from "./bearer-https.ts";
+
 /** Why a kubelet gave no list of pods, in the words of the log, the metrics and `assay why`. */
-export type KubeletProblem =
-  | "kubelet_unreachable"
-  | "kubelet_untrusted"
-  | "kubelet_unauthorized"
-  | "kubelet_forbidden"
-  | "kubelet_failed"
-  | "kubelet_token_missing";
+export type KubeletProblem = `kubelet_${HttpsProblem}`;
 
 /** A question to the kubelet that was not answered. The message is for operators and tells what would help. */
 export class KubeletError extends Error {
