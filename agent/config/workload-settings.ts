@@ -31,10 +31,21 @@ export interface K8sAttestorSettings {
   /** Milliseconds. */
   readonly wait: number;
   readonly staticPodNamespaces: readonly string[];
+  readonly namespaceLabels: boolean;
+  readonly apiServer: ApiServerSettings;
+}
+
+/** The cluster's API server, for what the kubelet does not know. */
+export interface ApiServerSettings {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly caFile: string;
+  readonly tokenFile: string;
 }
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const file = z.string().min(1);
+const port = z.int().min(1).max(65535);
 
 const kubeletSchema = z
   .strictObject({
@@ -43,7 +54,7 @@ const kubeletSchema = z
       .min(1)
       .optional()
       .describe("Address of the kubelet. Without it: ASSAY_NODE_IP of the environment."),
-    port: z.int().min(1).max(65535).default(10250).describe("Its authenticated port."),
+    port: port.default(10250).describe("Its authenticated port."),
     caFile: file
       .default(`${SERVICE_ACCOUNT}/ca.crt`)
       .describe("PEM file with the CAs that its certificate is verified with."),
@@ -57,6 +68,24 @@ const kubeletSchema = z
   })
   .prefault({})
   .describe("The kubelet of this node.");
+
+const apiServerSchema = z
+  .strictObject({
+    host: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Its address. Without it: KUBERNETES_SERVICE_HOST of the environment."),
+    port: port.optional().describe("Its port. Without it: KUBERNETES_SERVICE_PORT, else 443."),
+    caFile: file
+      .default(`${SERVICE_ACCOUNT}/ca.crt`)
+      .describe("PEM file with the CAs that its certificate is verified with."),
+    tokenFile: file
+      .default(`${SERVICE_ACCOUNT}/token`)
+      .describe("File with the token of a service account."),
+  })
+  .prefault({})
+  .describe("The cluster's API server. Only asked for what an option below or above needs of it.");
 
 const k8sSchema = z
   .strictObject({
@@ -83,6 +112,13 @@ const k8sSchema = z
       .array(z.string().min(1))
       .default(["kube-system"])
       .describe("Namespaces in which static pods may have selectors beyond their UID."),
+    namespaceLabels: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Selectors for labels of namespaces. The service account has to get, list and watch them.",
+      ),
+    apiServer: apiServerSchema,
   })
   .describe("Selectors of pods. Without this key there are none.");
 
@@ -112,6 +148,15 @@ export function withNodeEnvironment<
   if (k8s === undefined) return config;
   const host = k8s.kubelet.host ?? (env["ASSAY_NODE_IP"] || "127.0.0.1");
   const nodeName = k8s.nodeName ?? (env["ASSAY_NODE_NAME"] || undefined);
-  const filled = { ...k8s, nodeName, kubelet: { ...k8s.kubelet, host } };
+  const filled = {
+    ...k8s,
+    nodeName,
+    kubelet: { ...k8s.kubelet, host },
+    apiServer: {
+      ...k8s.apiServer,
+      host: k8s.apiServer.host ?? (env["KUBERNETES_SERVICE_HOST"] || undefined),
+      port: k8s.apiServer.port ?? Number(env["KUBERNETES_SERVICE_PORT"] || 443),
+    },
+  };
   return { ...config, workloadAttestors: { unix, k8s: filled } };
 }

@@ -1,14 +1,18 @@
 import { readFileSync } from "node:fs";
 import type { Logger } from "../../runtime/log.ts";
+import { runTasks } from "../../runtime/process/tasks.ts";
+import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { K8sAttestorSettings, WorkloadAttestorSettings } from "../config/workload-settings.ts";
 import { SystemAccountNames } from "./account-names.ts";
 import { cgroupPaths } from "./cgroup.ts";
 import { ExecutableDigests } from "./executable.ts";
+import { BearerHttps } from "./k8s/bearer-https.ts";
 import { K8sAttestor } from "./k8s/k8s.ts";
 import { KubeletClient } from "./k8s/kubelet-client.ts";
 import { type KubeletCounters, KubeletPods } from "./k8s/kubelet-pods.ts";
+import { NamespaceLabels } from "./k8s/namespace-labels.ts";
 import { headsOfAgent, headsOfRoot } from "./k8s/pod-cgroup.ts";
 import { UnixAttestor } from "./unix.ts";
 import type { WorkloadAttestor } from "./workload-attestor.ts";
@@ -18,6 +22,7 @@ export interface AttestorDeps {
   readonly views: Pick<WorkloadViews, "asksFor">;
   readonly counters?: KubeletCounters;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
 
@@ -37,12 +42,8 @@ export function openAttestors(deps: AttestorDeps): OpenAttestors {
   if (settings === undefined) {
     return { attestors: [unix], run: async () => {}, [Symbol.dispose]: () => {} };
   }
-  const { kubelet, pods, attestor } = podAttestor({ ...deps, settings });
-  return {
-    attestors: [unix, attestor],
-    run: (signal) => pods.run(signal),
-    [Symbol.dispose]: () => kubelet[Symbol.dispose](),
-  };
+  const { attestor, run, opened } = podAttestor({ ...deps, settings });
+  return { attestors: [unix, attestor], run, [Symbol.dispose]: () => opened.dispose() };
 }
 
 function unixAttestor({ settings, views, clock }: AttestorDeps): UnixAttestor {
@@ -55,9 +56,14 @@ function unixAttestor({ settings, views, clock }: AttestorDeps): UnixAttestor {
   });
 }
 
-function podAttestor(
-  deps: Omit<AttestorDeps, "settings"> & { readonly settings: K8sAttestorSettings },
-): { kubelet: KubeletClient; pods: KubeletPods; attestor: K8sAttestor } {
+type PodAttestorDeps = Omit<AttestorDeps, "settings"> & { readonly settings: K8sAttestorSettings };
+
+function podAttestor(deps: PodAttestorDeps): {
+  attestor: K8sAttestor;
+  run: (signal: AbortSignal) => Promise<void>;
+  opened: DisposableStack;
+} {
+  const opened = new DisposableStack();
   const { settings, views, counters, clock } = deps;
   const { nodeName, cgroupRoot, refresh: refreshMs, staticPodNamespaces } = settings;
   const log = deps.log.child({ component: "kubelet" });
@@ -65,19 +71,45 @@ function podAttestor(
   if (settings.kubelet.insecureSkipVerify) {
     log.warn("The kubelet's certificate is not verified");
   }
-  const kubelet = new KubeletClient({ kubelet: { ...settings.kubelet, host }, nodeName });
+  const kubelet = opened.use(
+    new KubeletClient({ kubelet: { ...settings.kubelet, host }, nodeName }),
+  );
   const listPods = kubelet.listPods.bind(kubelet);
   const pods = new KubeletPods({ listPods, refreshMs, clock, log, ...(counters && { counters }) });
+  const namespaces = settings.namespaceLabels ? namespaceLabels(deps, opened) : undefined;
   const attestor = new K8sAttestor({
     heads: cgroupRoot === undefined ? headsOfAgent(ownCgroupPaths()) : headsOfRoot(cgroupRoot),
     pods,
+    namespaces,
     isWanted: (prefix) => views.asksFor("k8s", prefix),
     rules: { nodeName, namespaces: staticPodNamespaces },
     refreshMs,
     waitMs: settings.wait,
     clock,
   });
-  return { kubelet, pods, attestor };
+  const run = async (signal: AbortSignal): Promise<void> => {
+    await runTasks(
+      {
+        kubelet: (stop) => pods.run(stop),
+        ...(namespaces && { namespaces: (stop: AbortSignal) => namespaces.run(stop) }),
+      },
+      signal,
+    );
+  };
+  return { attestor, run, opened };
+}
+
+/** @throws {Error} when nothing says where the API server is */
+function namespaceLabels(
+  { settings, clock, random, log }: PodAttestorDeps,
+  opened: DisposableStack,
+): NamespaceLabels {
+  const { host, port = 443, caFile, tokenFile } = settings.apiServer;
+  if (host === undefined) {
+    throw new Error("workloadAttestors.k8s.apiServer.host: namespaceLabels needs it");
+  }
+  const api = opened.use(new BearerHttps({ host, port, caFile, tokenFile, maxSockets: 2 }));
+  return new NamespaceLabels({ api, clock, random, log: log.child({ component: "namespaces" }) });
 }
 
 function ownCgroupPaths(): readonly string[] {

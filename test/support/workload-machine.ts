@@ -48,6 +48,7 @@ export class WorkloadMachine implements AsyncDisposable {
       views,
       log,
       clock: clockAtTestNow,
+      random: systemRandom,
     });
     const machine = new WorkloadMachine(views, dir, stack);
     stack.use(

@@ -161,7 +161,7 @@ describe("K8sAttestor", () => {
     const found = await attest(cgroupOf());
     assert.deepEqual(valuesOf(found), [`pod-uid:${POD_UID}`]);
     assert.deepEqual(prefixesOf(found), everyPrefix);
-    assert.equal(found.undecided[0]?.reason, "container_not_listed");
+    assert.equal(found.undecided[0]?.reason, "pod_not_listed");
   });
 
   it("leaves the kubelet alone while no entry asks for more than the UID", async () => {
@@ -211,6 +211,37 @@ describe("K8sAttestor", () => {
     assert.deepEqual((await attest(cgroupOf())).undecided, []);
     over.abort();
     await running;
+  });
+
+  it("does not wait for the container where the pod is enough", async () => {
+    const { clock, kubelet, pods, attest } = setUp();
+    const over = new AbortController();
+    const running = pods.run(over.signal);
+    const [first] = (await attest(cgroupOf())).undecided;
+    kubelet.list = [{ containers: [{}] }];
+    await Promise.all([first?.retry?.when(over.signal), clock.advance(25)]);
+    const found = await attest(cgroupOf());
+    assert.ok(valuesOf(found).includes("sa:web"));
+    assert.equal(found.undecided[0]?.reason, "container_not_listed");
+    over.abort();
+    await running;
+  });
+
+  it("leaves labels of namespaces unknown until they are, and says nothing of them when off", async () => {
+    const known = new Map([["shop", { team: "a" }]]);
+    const namespaces = {
+      of: (name: string) => known.get(name),
+      problem: undefined,
+      until: async () => {},
+    };
+    const { kubelet, attest, poll } = setUp({ namespaces });
+    kubelet.list = [{}, { uid: OTHER_POD_UID, namespace: "new" }];
+    assert.ok(prefixesOf(await attest(cgroupOf())).includes("ns-label:"));
+    await poll();
+    assert.ok(valuesOf(await attest(cgroupOf())).includes("ns-label:team:a"));
+    const other = await attest(cgroupOf(OTHER_POD_UID));
+    assert.deepEqual(prefixesOf(other), ["ns-label:"]);
+    assert.equal(other.undecided[0]?.reason, "namespace_not_listed");
   });
 
   it("tells an open stream of new labels", async () => {

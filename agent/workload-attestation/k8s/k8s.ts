@@ -7,27 +7,23 @@ import type { Selector } from "../../../proto/selector.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
 import type { ProcessFacts } from "../process-facts.ts";
 import type { Findings, Undecided, WorkloadAttestor } from "../workload-attestor.ts";
+import { type Decision, decide, type Missing } from "./decide.ts";
 import type { KubeletPods } from "./kubelet-pods.ts";
+import type { NamespaceLabels } from "./namespace-labels.ts";
 import { type KubepodsHead, type PodCgroup, podOfCgroup } from "./pod-cgroup.ts";
 import type { KnownPod } from "./pod-directory.ts";
-import {
-  containerValues,
-  imageValues,
-  KUBELET_PREFIXES,
-  labelValues,
-  podValues,
-  SELECTOR_GROUPS,
-  type SelectorGroup,
-} from "./pod-selectors.ts";
+import { prefixesOf } from "./pod-selectors.ts";
 import { mirrorPodProblem, type StaticPodRules, staticPodProblem } from "./static-pods.ts";
 
 export interface K8sAttestorDeps {
   readonly heads: readonly KubepodsHead[];
   readonly pods: KubeletPods;
+  /** Without it there are no selectors for labels of namespaces. */
+  readonly namespaces?: Pick<NamespaceLabels, "of" | "problem" | "until"> | undefined;
   /** Whether any entry of this node asks for a kind of selector: without one the kubelet is not asked either. */
   readonly isWanted: (prefix: string) => boolean;
   readonly rules: StaticPodRules;
-  /** Milliseconds for which what may change counts as known after the kubelet said it. */
+  /** Milliseconds between two looks at what may change; for twice as long it counts as known. */
   readonly refreshMs: number;
   /** How long a caller may be held for the kubelet's sake, in milliseconds. */
   readonly waitMs: number;
@@ -40,54 +36,57 @@ const graceMs = 30_000;
 export class K8sAttestor implements WorkloadAttestor {
   readonly type = "k8s";
   readonly #deps: K8sAttestorDeps;
+  readonly #prefixes: readonly string[];
 
   constructor(deps: K8sAttestorDeps) {
     this.#deps = deps;
+    const groups = ["pod", "labels", "container", "images"] as const;
+    this.#prefixes = prefixesOf(deps.namespaces === undefined ? groups : [...groups, "namespace"]);
   }
 
   async attest(facts: ProcessFacts): Promise<Findings> {
     const { heads, isWanted } = this.#deps;
     const place = podOfCgroup(facts.cgroupPaths, heads);
     if (place === undefined) return { selectors: [], undecided: [] };
-    const isKubeletWanted = KUBELET_PREFIXES.some(isWanted);
-    const found = isKubeletWanted ? this.#factsOf(place) : { values: [], undecided: [] };
-    const values = [`pod-uid:${place.podUid}`, ...found.values];
+    const uid: Selector = { type: this.type, value: `pod-uid:${place.podUid}` };
+    const found = this.#prefixes.some(isWanted) ? this.#ask(place) : undefined;
+    const values = found?.values ?? [];
     return {
-      selectors: values.map((value): Selector => ({ type: this.type, value })),
-      undecided: found.undecided,
+      selectors: [uid, ...values.map((value): Selector => ({ type: this.type, value }))],
+      undecided: found?.undecided ?? [],
       instance: place,
-      ...(isKubeletWanted && { changed: this.#watcher(place) }),
+      ...(found && { changed: this.#watcher(place) }),
     };
   }
 
-  #factsOf(place: PodCgroup): PodFacts {
+  #ask(place: PodCgroup): { values: readonly string[]; undecided: readonly Undecided[] } {
     const { pods, rules } = this.#deps;
-    const { directory } = pods;
-    const own = directory.get(place.podUid);
-    const known = own ?? directory.mirrorOf(place.podUid);
-    if (known === undefined) return this.#unknown(place, [...groupNames], "container_not_listed");
-    const problem = own ? staticPodProblem(own.pod, rules) : mirrorPodProblem(known.pod, rules);
-    if (problem !== undefined) return { values: [], undecided: [never(problem)] };
-    return this.#told(place, known);
+    const own = pods.directory.get(place.podUid);
+    const known = own ?? pods.directory.mirrorOf(place.podUid);
+    if (known !== undefined) {
+      const problem = own ? staticPodProblem(known.pod, rules) : mirrorPodProblem(known.pod, rules);
+      if (problem !== undefined) return { values: [], undecided: [this.#never(problem)] };
+    }
+    const { values, missing } = this.#decide(place, known);
+    const byReason = Map.groupBy(missing, ({ why }) => why);
+    const undecided = [...byReason].map(([why, groups]) =>
+      this.#notYet(
+        place,
+        why,
+        groups.map(({ group }) => group),
+      ),
+    );
+    return { values, undecided };
   }
 
-  #told(place: PodCgroup, known: KnownPod): PodFacts {
-    const status = known.containers.get(place.containerId);
-    const isFresh = this.#isFresh(known);
-    const facts: PodFacts[] = [{ values: podValues(known.pod), undecided: [] }];
-    if (isFresh) facts.push({ values: labelValues(known.pod), undecided: [] });
-    else facts.push(this.#unknown(place, ["labels"], "labels_outdated"));
-    if (status === undefined) {
-      facts.push(this.#unknown(place, ["container", "images"], "container_not_listed"));
-    } else {
-      facts.push({ values: containerValues(status), undecided: [] });
-      if (isFresh) facts.push({ values: imageValues(known.pod), undecided: [] });
-      else facts.push(this.#unknown(place, ["images"], "labels_outdated"));
-    }
-    return {
-      values: facts.flatMap(({ values }) => values),
-      undecided: facts.flatMap(({ undecided }) => undecided),
-    };
+  #decide({ containerId }: PodCgroup, known: KnownPod | undefined): Decision {
+    const { namespaces } = this.#deps;
+    return decide({
+      known,
+      containerId,
+      isFresh: known !== undefined && this.#isFresh(known),
+      namespaceLabels: namespaces ? known && namespaces.of(known.pod.namespace) : "off",
+    });
   }
 
   #isFresh({ seenAtMs }: KnownPod): boolean {
@@ -97,57 +96,61 @@ export class K8sAttestor implements WorkloadAttestor {
     return ageMs <= (hasFailedSince ? graceMs : refreshMs * 2);
   }
 
-  #unknown(place: PodCgroup, groups: readonly SelectorGroup[], reason: Missing): PodFacts {
-    const { pods, waitMs, clock } = this.#deps;
+  #never(reason: string): Undecided {
+    return { type: this.type, prefixes: this.#prefixes, transient: false, reason };
+  }
+
+  #notYet(place: PodCgroup, why: Missing, groups: Parameters<typeof prefixesOf>[0]): Undecided {
+    const { pods, namespaces, waitMs } = this.#deps;
     const { problem, detail } = pods.answer;
+    const ofKubelet = problem === undefined ? undefined : `${problem}: ${detail}`;
+    const cause = why === "namespace_not_listed" ? namespaces?.problem : ofKubelet;
+    const retry = { waitMs, when: this.#waiter(place, why) };
+    const reason = cause ?? why;
+    return { type: this.type, prefixes: prefixesOf(groups), transient: true, reason, retry };
+  }
+
+  /** Waits until what is missing may be there. */
+  #waiter(place: PodCgroup, why: Missing): (signal: AbortSignal) => Promise<void> {
+    const { pods, namespaces, clock } = this.#deps;
     const askedMs = clock.monotonicMs();
-    // A list that was asked for earlier may be older than the caller.
-    const isListed = (): boolean => pods.directory.knows(place);
-    const isToldAgain = (): boolean =>
-      pods.answer.atMs > askedMs &&
-      (pods.answer.problem !== undefined || (this.#seenAtMs(place) ?? 0) >= askedMs);
-    const holds = reason === "labels_outdated" ? isToldAgain : isListed;
-    return {
-      values: [],
-      undecided: [
-        {
-          type: this.type,
-          prefixes: groups.flatMap((group) => SELECTOR_GROUPS[group]),
-          transient: true,
-          reason: problem === undefined ? reason : `${problem}: ${detail}`,
-          retry: { waitMs, when: (signal) => pods.until(holds, signal) },
-        },
-      ],
+    const isThere = (): boolean => {
+      const known = this.#known(place);
+      if (why !== "labels_outdated") {
+        return !this.#decide(place, known).missing.some((each) => each.why === why);
+      }
+      // A list that was asked for earlier may be older than the caller.
+      const { atMs, problem } = pods.answer;
+      return atMs > askedMs && (problem !== undefined || (known?.seenAtMs ?? 0) >= askedMs);
+    };
+    return async (signal) => {
+      if (why === "namespace_not_listed") await namespaces?.until(isThere, signal);
+      else await pods.until(isThere, signal);
     };
   }
 
-  #seenAtMs({ podUid }: PodCgroup): number | undefined {
-    const { directory } = this.#deps.pods;
-    return (directory.get(podUid) ?? directory.mirrorOf(podUid))?.seenAtMs;
-  }
-
-  /** Waits until the kubelet has told something else of the pod than it has now. */
+  /** Waits until something else is known of the pod than now. */
   #watcher(place: PodCgroup): (signal: AbortSignal) => Promise<void> {
+    const { pods, namespaces } = this.#deps;
     const told = this.#toldOf(place);
-    return (signal) => this.#deps.pods.watch(() => this.#toldOf(place) !== told, signal);
+    const isOther = (): boolean => this.#toldOf(place) !== told;
+    return async (signal) => {
+      const watching = [pods.watch(isOther, signal)];
+      if (namespaces && this.#deps.isWanted("ns-label:")) {
+        watching.push(namespaces.until(isOther, signal));
+      }
+      await Promise.race(watching);
+    };
   }
 
   #toldOf(place: PodCgroup): string {
-    const { directory } = this.#deps.pods;
-    const known = directory.get(place.podUid) ?? directory.mirrorOf(place.podUid);
-    return JSON.stringify([known?.pod, known?.containers.get(place.containerId)]);
+    const known = this.#known(place);
+    const labels = known && this.#deps.namespaces?.of(known.pod.namespace);
+    return JSON.stringify([known?.pod, known?.containers.get(place.containerId), labels]);
   }
-}
 
-type Missing = "container_not_listed" | "labels_outdated";
-
-interface PodFacts {
-  readonly values: readonly string[];
-  readonly undecided: readonly Undecided[];
-}
-
-const groupNames = ["pod", "labels", "container", "images"] as const satisfies SelectorGroup[];
-
-function never(reason: string): Undecided {
-  return { type: "k8s", prefixes: KUBELET_PREFIXES, transient: false, reason };
+  #known({ podUid }: PodCgroup): KnownPod | undefined {
+    const { directory } = this.#deps.pods;
+    return directory.get(podUid) ?? directory.mirrorOf(podUid);
+  }
 }

@@ -7,7 +7,6 @@ import { KubeletError } from "./kubelet-error.ts";
 import { KubeletPods } from "./kubelet-pods.ts";
 import { type PodList, parsePodList } from "./parse-pod-list.ts";
 
-const place = { podUid: POD_UID, containerId: CONTAINER_ID };
 const none: PodList = { pods: [], unusable: 0 };
 const one: PodList = parsePodList(podListJson(podJson()));
 
@@ -33,7 +32,8 @@ function setUp() {
     over.abort();
     await running;
   };
-  const isListed = (): boolean => pods.directory.knows(place);
+  const isListed = (): boolean =>
+    pods.directory.get(POD_UID)?.containers.has(CONTAINER_ID) ?? false;
   return { clock, log, kubelet, pods, signal: over.signal, stop, isListed };
 }
 

@@ -1,4 +1,5 @@
 import type { ContainerStatus, Pod, PodOwner } from "./pod.ts";
+import { fields, isFields, list, required, text, texts, UnexpectedShape } from "./read-fields.ts";
 
 /** What a kubelet said. */
 export interface PodList {
@@ -7,9 +8,6 @@ export interface PodList {
   readonly unusable: number;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const maxText = 4096;
 const annotation = {
   source: "kubernetes.io/config.source",
   hash: "kubernetes.io/config.hash",
@@ -22,14 +20,14 @@ const annotation = {
  * @throws {Error} when the text is no such list; never repeats any of it
  */
 export function parsePodList(json: string): PodList {
-  let list: unknown;
+  let listed: unknown;
   try {
-    list = JSON.parse(json);
+    listed = JSON.parse(json);
   } catch {
     throw new Error("pod list is no JSON");
   }
-  if (!isFields(list)) throw new Error("pod list is no object");
-  const items = list["items"] ?? [];
+  if (!isFields(listed)) throw new Error("pod list is no object");
+  const items = listed["items"] ?? [];
   if (!Array.isArray(items)) throw new Error("pod list has no items");
   const pods = new Map<string, Pod>();
   const shared = new Set<string>();
@@ -58,9 +56,7 @@ function parsePod(item: unknown): Pod | undefined {
       name: required(name),
       serviceAccount: text(serviceAccountName ?? ""),
       nodeName: text(nodeName ?? ""),
-      labels: Object.fromEntries(
-        Object.entries(fields(labels ?? {})).map(([key, value]) => [key, text(value)]),
-      ),
+      labels: texts(labels),
       owners: list(ownerReferences).map(parseOwner),
       containers: list(state["containerStatuses"]).map(parseStatus),
       initContainers: list(state["initContainerStatuses"]).map(parseStatus),
@@ -93,31 +89,4 @@ function parseStatus(item: unknown): ContainerStatus {
 /** Without the runtime's name: "containerd://4f1c..." */
 function bareId(url: string): string {
   return url.slice(url.indexOf("://") + 1).replace(/^\/\//, "");
-}
-
-class UnexpectedShape extends Error {}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function fields(value: unknown): Fields {
-  if (!isFields(value)) throw new UnexpectedShape();
-  return value;
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) throw new UnexpectedShape();
-  return value;
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string" || value.length > maxText) throw new UnexpectedShape();
-  return value;
-}
-
-function required(value: unknown): string {
-  if (value === "") throw new UnexpectedShape();
-  return text(value);
 }

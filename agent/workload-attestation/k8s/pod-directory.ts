@@ -1,5 +1,4 @@
 import type { ContainerStatus, Pod } from "./pod.ts";
-import type { PodCgroup } from "./pod-cgroup.ts";
 
 /** What is remembered of a pod. */
 export interface KnownPod {
@@ -57,12 +56,6 @@ export class PodDirectory {
     const [claimant, ...others] = this.#mirrors.get(uid) ?? [];
     if (claimant === undefined || others.length > 0 || this.#known.has(uid)) return undefined;
     return this.#known.get(claimant);
-  }
-
-  /** Whether the kubelet has listed this very container of this very pod. */
-  knows({ podUid, containerId }: PodCgroup): boolean {
-    const known = this.get(podUid) ?? this.mirrorOf(podUid);
-    return known?.containers.has(containerId) ?? false;
   }
 }
 

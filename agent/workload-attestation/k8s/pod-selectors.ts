@@ -5,7 +5,7 @@
 import type { ContainerStatus, Pod } from "./pod.ts";
 
 /** What becomes known together, with the prefixes of its selectors. */
-export const SELECTOR_GROUPS = {
+const groups = {
   /** As soon as the kubelet lists the pod; never changes. */
   pod: ["ns:", "sa:", "node-name:", "pod-name:"],
   /** As soon as it lists the pod; changes while the pod runs. */
@@ -14,12 +14,16 @@ export const SELECTOR_GROUPS = {
   container: ["container-name:", "container-image:"],
   /** As soon as it lists the container; changes when other containers of the pod do. */
   images: ["pod-image:", "pod-image-count:", "pod-init-image:", "pod-init-image-count:"],
+  /** Told by the API server, not by the kubelet; changes while the pod runs. */
+  namespace: ["ns-label:"],
 } as const;
 
-export type SelectorGroup = keyof typeof SELECTOR_GROUPS;
+export type SelectorGroup = keyof typeof groups;
 
-/** Every prefix that only the kubelet can decide. */
-export const KUBELET_PREFIXES: readonly string[] = Object.values(SELECTOR_GROUPS).flat();
+/** The prefixes of everything in these groups. */
+export function prefixesOf(names: readonly SelectorGroup[]): readonly string[] {
+  return names.flatMap((name) => groups[name]);
+}
 
 /** Values of the group `pod`. */
 export function podValues(pod: Pod): readonly string[] {
@@ -36,6 +40,11 @@ export function labelValues({ labels, owners }: Pod): readonly string[] {
       `pod-owner-uid:${kind}:${uid}`,
     ]),
   ];
+}
+
+/** Values of the group `namespace`. */
+export function namespaceValues(labels: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(labels).map(([key, value]) => `ns-label:${key}:${value}`);
 }
 
 /** Values of the group `container`. */
