@@ -1,5 +1,11 @@
 import type { Addresses } from "./addresses.ts";
 
+/** Where a node has the folders of its volumes. */
+export const volumesFolder = "/var/lib/volumes";
+
+/** The volumes that a cluster has, all on its first node. */
+export const volumes: readonly string[] = ["volume1", "volume2", "volume3", "volume4"];
+
 /** What a new cluster has beside nodes: names by DNS, and volumes. Each with the path it is created at. */
 export function baseObjects(
   addresses: Addresses,
@@ -37,15 +43,11 @@ export function baseObjects(
         volumeBindingMode: "WaitForFirstConsumer",
       },
     },
-    ...Array.from({ length: volumes }, (_, index) => ({
-      path: "/api/v1/persistentvolumes",
-      body: volume(`volume${index + 1}`),
-    })),
+    ...volumes.map((name) => ({ path: "/api/v1/persistentvolumes", body: volume(name) })),
   ];
 }
 
 const storageClass = "local";
-const volumes = 6;
 
 /** A folder of the first node, as there is no storage that all would share. */
 function volume(name: string): object {
@@ -57,7 +59,8 @@ function volume(name: string): object {
       capacity: { storage: "10Gi" },
       accessModes: ["ReadWriteOnce"],
       persistentVolumeReclaimPolicy: "Retain",
-      hostPath: { path: `/var/lib/volumes/${name}`, type: "DirectoryOrCreate" },
+      // Unlike those of hostPath, such volumes are given to the group of the pod.
+      local: { path: `${volumesFolder}/${name}` },
       nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
     },
   };

@@ -2,9 +2,11 @@ import { mkdir, rm } from "node:fs/promises";
 import { stringify } from "yaml";
 import { eventually } from "../../support/eventually.ts";
 import type { Addresses } from "./addresses.ts";
+import { volumes, volumesFolder } from "./base-objects.ts";
 import { Component } from "./component.ts";
 import { type ControlPlane, featureGates } from "./control-plane.ts";
 import { Host } from "./host.ts";
+import { busyboxImage } from "./image.ts";
 import type { KubeObject } from "./kube-client.ts";
 import type { WorkFolder } from "./work-folder.ts";
 
@@ -27,7 +29,7 @@ interface NodeObject extends KubeObject {
   };
 }
 
-const sandboxImage = "localhost/busybox:1";
+const staticPods = "/var/lib/kubelet/manifests";
 const runtimeSocket = "/run/containerd/containerd.sock";
 
 /** A machine that runs pods: containerd, kubelet and kube-proxy. */
@@ -69,7 +71,7 @@ export class Node implements AsyncDisposable {
       binds: {
         "/var/lib/kubelet": `${disk}/kubelet`,
         "/var/lib/containerd": `${disk}/containerd`,
-        "/var/lib/volumes": `${disk}/volumes`,
+        [volumesFolder]: `${disk}/volumes`,
       },
       binaries,
     });
@@ -123,8 +125,8 @@ export class Node implements AsyncDisposable {
   }
 
   async #startAll(images: readonly string[]): Promise<void> {
-    // Where the kubelet looks for static pods.
-    await this.host.run(["mkdir", "-p", "/var/lib/kubelet/manifests"]);
+    const folders = volumes.map((name) => `${volumesFolder}/${name}`);
+    await this.host.run(["mkdir", "-p", staticPods, ...folders]);
     await this.containerd.start();
     await this.proxy.start();
     await eventually("containerd", async () => {
@@ -198,7 +200,7 @@ state = "/run/containerd"
 [grpc]
   address = "${runtimeSocket}"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = "${sandboxImage}"
+  sandbox = "${busyboxImage}"
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true
   [plugins.'io.containerd.cri.v1.runtime'.cni]
@@ -245,7 +247,7 @@ async function kubeletArguments(options: NodeOptions): Promise<readonly string[]
       "imagefs.available": "1Mi",
     },
     imageGCHighThresholdPercent: 100,
-    staticPodPath: "/var/lib/kubelet/manifests",
+    staticPodPath: staticPods,
     volumePluginDir: "/var/lib/kubelet/volume-plugins",
     resolvConf: await folder.write(`${name}/resolv.conf`, ""),
     nodeStatusUpdateFrequency: "2s",
