@@ -34,7 +34,7 @@ export class Cluster implements AsyncDisposable {
   readonly #number: number;
   readonly #binaries: string;
   readonly #helm: string;
-  readonly #images: readonly string[];
+  readonly #images: string[];
   #stack: AsyncDisposableStack = new AsyncDisposableStack();
 
   private constructor(
@@ -54,7 +54,7 @@ export class Cluster implements AsyncDisposable {
     this.#addresses = parts.addresses;
     this.#binaries = parts.binaries;
     this.#helm = parts.helm;
-    this.#images = parts.images;
+    this.#images = [...parts.images];
   }
 
   /** Resolves when all nodes are ready and DNS answers. */
@@ -101,6 +101,15 @@ export class Cluster implements AsyncDisposable {
     this.nodes.push(node);
     await node.untilReady();
     return node;
+  }
+
+  /** Gives all nodes the images of these archives, and those that come later, too. */
+  async importImages(archives: readonly string[]): Promise<void> {
+    this.#images.push(...archives);
+    const each = async (node: Node): Promise<void> => {
+      for (const archive of archives) await node.importImage(archive);
+    };
+    await Promise.all(this.nodes.map(each));
   }
 
   /** Switches a node off; its object stays until somebody deletes it. */

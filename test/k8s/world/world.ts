@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { root } from "../../support/sources.ts";
+import { Cluster, type ClusterOptions } from "../cluster/cluster.ts";
+import { assayImage, buildImages } from "./images.ts";
+
+/** The trust domain of the tests. */
+export const trustDomain = "example.test";
+
+/** The namespace of the product. */
+export const system = "assay-system";
+
+/** The chart, as it is in this checkout. */
+export const chart: string = join(root, "deploy", "helm", "assay");
+
+/** Values that a test gives the chart beside those that every one does. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** Starts a cluster whose nodes have the product's image and that of the workloads, and builds these meanwhile. */
+export async function startWithImages(options: ClusterOptions = {}): Promise<Cluster> {
+  const cluster = await Cluster.start(options);
+  try {
+    await cluster.importImages(await buildImages(cluster.folder.path));
+    return cluster;
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Installs or upgrades the chart and waits until all of it is ready. */
+export async function installChart(cluster: Cluster, values: Values = {}): Promise<void> {
+  const input = stringify({
+    trustDomain,
+    image: { ...assayImage, pullPolicy: "Never" },
+    ...values,
+  });
+  const flags = ["--namespace", system, "--create-namespace", "--values", "-"];
+  await cluster.helm(
+    ["upgrade", "--install", "assay", chart, ...flags, "--wait", "--timeout", "2m"],
+    {
+      input,
+    },
+  );
+}
