@@ -31,6 +31,7 @@ export async function runServer(o: {
     adminSocket: adminEndpoint(config, o.env),
     ownUid: process.geteuid?.() ?? 0,
     version: VERSION,
+    env: o.env,
     clock: systemClock,
     random: systemRandom,
     log,

@@ -12,8 +12,10 @@ import { SettingsInForce } from "./config/settings-in-force.ts";
 import { AdminSocket } from "./endpoints/admin-socket.ts";
 import { AgentEndpoint } from "./endpoints/agent-endpoint.ts";
 import { NetworkCallers } from "./endpoints/network-callers.ts";
+import type { KnownClusters } from "./k8s/known-clusters.ts";
 import { FirstUse } from "./node-attestation/first-use.ts";
 import { LastSeen } from "./node-attestation/last-seen.ts";
+import { openClusters } from "./open-clusters.ts";
 import { type Core, openCore } from "./open-core.ts";
 import { openReload, type Reloading } from "./open-reload.ts";
 import type { ServerDeps } from "./server-deps.ts";
@@ -27,6 +29,7 @@ import { ConnectedAgents } from "./sync/connected-agents.ts";
 export interface Parts {
   readonly core: Core;
   readonly settings: SettingsInForce;
+  readonly known: KnownClusters;
   readonly agents: ConnectedAgents;
   readonly callers: NetworkCallers;
   readonly usage: EntryUsage;
@@ -47,7 +50,8 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   const { store, audit } = core;
   const settings = new SettingsInForce(config, deps.ownUid);
   const limiter = new RateLimiter({ clock, rates: config.limits.rates });
-  const reloading = await openReload(deps, { core, settings, limiter });
+  const known = opening.use(await openClusters(deps, store));
+  const reloading = await openReload(deps, { core, settings, limiter, known });
   const agents = new ConnectedAgents();
   const usage = new EntryUsage({ store, clock, log });
   const lastSeen = new LastSeen({ store, clock, log });
@@ -142,6 +146,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   return {
     core,
     settings,
+    known,
     agents,
     callers,
     usage,

@@ -1,8 +1,10 @@
 import type { RateLimiter } from "./api/rate-limit.ts";
 import { applicableParts, type ConfigDifference, compareConfigs } from "./config/reload.ts";
 import type { SettingsInForce } from "./config/settings-in-force.ts";
+import type { KnownClusters } from "./k8s/known-clusters.ts";
 import { makeAttestors } from "./node-attestation/make-attestors.ts";
 import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
+import { asConfigError, clustersOf } from "./open-clusters.ts";
 import type { Core } from "./open-core.ts";
 import type { ServerDeps } from "./server-deps.ts";
 
@@ -16,14 +18,20 @@ export interface Reloading {
 /** Makes the parts that a reload replaces. @throws {Error} when a file that the configuration names cannot be used */
 export async function openReload(
   deps: ServerDeps,
-  parts: { readonly core: Core; readonly settings: SettingsInForce; readonly limiter: RateLimiter },
+  parts: {
+    readonly core: Core;
+    readonly settings: SettingsInForce;
+    readonly limiter: RateLimiter;
+    readonly known: KnownClusters;
+  },
 ): Promise<Reloading> {
-  const { core, settings, limiter } = parts;
+  const { core, settings, limiter, known } = parts;
   const { trustDomain, store, bundle } = core;
   const attestorDeps = {
     ...deps,
     trustDomain,
     store,
+    clusters: known.clusters,
     bundles: { bundleFor: (wanted: typeof trustDomain) => bundle.feed.value.bundleFor(wanted) },
   };
   let attestors = await makeAttestors(deps.config.nodeAttestors, attestorDeps);
@@ -35,7 +43,10 @@ export async function openReload(
       const next = applicableParts(settings.config, read);
       // Made in any case: the files that they read may have changed.
       const madeAttestors = await makeAttestors(next.nodeAttestors, attestorDeps);
+      const clusters = clustersOf(next);
+      await asConfigError(() => known.check(clusters));
       if (dryRun) return difference;
+      await asConfigError(() => known.configure(clusters));
       if (settings.config.log.level !== next.log.level) deps.log.level = next.log.level;
       attestors = madeAttestors;
       settings.replace(next);

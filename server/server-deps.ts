@@ -14,6 +14,8 @@ export interface ServerDeps {
   /** The user that the server runs as. */
   readonly ownUid: number;
   readonly version: string;
+  /** The environment of the process; in a pod it names the API server. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { judgePathTemplate } from "./agent-path-template.ts";
+import { type K8sPsatSettings, k8sPsatSchema } from "./cluster-settings.ts";
 
 /** Node attestation by an X.509 certificate that the node already has. */
 export interface X509PopSettings {
@@ -13,6 +14,7 @@ export interface X509PopSettings {
 export interface AttestorSettings {
   readonly join_token?: Readonly<Record<string, never>> | undefined;
   readonly x509pop?: X509PopSettings | undefined;
+  readonly k8s_psat?: K8sPsatSettings | undefined;
 }
 
 const x509popSchema = z
@@ -54,6 +56,7 @@ export const attestorsSchema: z.ZodPrefault<z.ZodType<AttestorSettings>> = z
       .optional()
       .describe("Tokens that an operator makes, each good for one agent."),
     x509pop: x509popSchema.optional(),
+    k8s_psat: k8sPsatSchema.optional(),
   })
   .prefault({ join_token: {} })
   .describe("How agents may prove which node they are on. Without it: join_token only.");

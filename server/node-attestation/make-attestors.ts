@@ -11,8 +11,10 @@ import type { Certificate } from "../../spiffe/x509/certificate.ts";
 import { parseCertificatesPem } from "../../spiffe/x509/certificate-pem.ts";
 import { findPath } from "../../spiffe/x509/certification-path.ts";
 import type { AttestorSettings, X509PopSettings } from "../config/attestor-settings.ts";
+import type { Clusters } from "../k8s/clusters.ts";
 import type { Store } from "../store/store.ts";
 import { joinTokenAttestor } from "./join-token.ts";
+import { k8sPsatAttestor } from "./k8s-psat/k8s-psat.ts";
 import type { NodeAttestor } from "./node-attestor.ts";
 import { type ChainVerifier, x509popAttestor } from "./x509pop/x509pop.ts";
 
@@ -22,6 +24,7 @@ export interface AttestorDeps {
   readonly store: Pick<Store, "write">;
   /** The own bundle, the latest at each call. */
   readonly bundles: BundleSource;
+  readonly clusters: Pick<Clusters, "get">;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -42,6 +45,8 @@ export async function makeAttestors(
     attestors.push(joinTokenAttestor(deps));
   }
   if (settings.x509pop !== undefined) attestors.push(await makeX509Pop(settings.x509pop, deps));
+  // Without settings as well: clusters can be added while running, and without a cluster nobody is attested.
+  attestors.push(k8sPsatAttestor(deps));
   return new Map(attestors.map((attestor) => [attestor.type, attestor]));
 }
 

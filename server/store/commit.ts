@@ -13,7 +13,7 @@ export type ChangeAction = "create" | "update" | "delete" | "expire";
 /** One changed record, with what it was and what it is. */
 export interface ChangeOf<Kind extends string, RecordType> {
   readonly kind: Kind;
-  /** The record's key: entry ID, agent ID, trust domain, authority ID, token hash, setting key. */
+  /** The record's key: entry ID, agent ID, trust domain, authority ID, token hash, cluster name, setting key. */
   readonly id: string;
   readonly action: ChangeAction;
   /** Absent when the record was created. */
@@ -27,6 +27,8 @@ export type NodeChange = ChangeOf<"node", AttestedNodeRecord>;
 export type BundleChange = ChangeOf<"bundle", BundleRecord>;
 export type AuthorityChange = ChangeOf<"authority", AuthorityRecord>;
 export type JoinTokenChange = ChangeOf<"join_token", JoinTokenRecord>;
+/** Says that there is one; what it holds is not for everybody who follows the store. */
+export type ClusterChange = ChangeOf<"cluster", { readonly name: string }>;
 export type SettingChange = ChangeOf<"setting", SettingRecord>;
 
 /** One change of a commit, told apart by `kind`. */
@@ -36,6 +38,7 @@ export type Change =
   | BundleChange
   | AuthorityChange
   | JoinTokenChange
+  | ClusterChange
   | SettingChange;
 
 /** Everything that one revision changed, in the order in which it was done. A record may occur more than once. */

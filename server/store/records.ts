@@ -5,7 +5,9 @@
  * Every instant is a whole number of Unix seconds; 0 means "never" or "not set". Every duration is in seconds; 0 means "the
  * server's default". SPIFFE IDs are complete URIs, trust domains are names without scheme, digests are lower-case hexadecimal.
  */
+
 import type { Selector } from "../../proto/selector.ts";
+import type { ClusterRules } from "../config/cluster-settings.ts";
 
 /** A fact that an attestor found, or that an entry asks for. */
 export type SelectorRecord = Selector;
@@ -165,6 +167,29 @@ export interface AuthorityRecord {
 export interface AuthorityHolderRecord {
   readonly authorityId: string;
   readonly serverId: string;
+}
+
+/** A Kubernetes cluster that was added while running. */
+export interface ClusterRecord {
+  readonly name: string;
+  readonly access: ClusterAccessRecord;
+  readonly rules: ClusterRules;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+/** How a cluster's API server is reached. It holds credentials: it is for the one who connects, and for nobody else. */
+export interface ClusterAccessRecord {
+  /** An https URL. */
+  readonly server: string;
+  readonly tls: {
+    /** PEM, as the others. */
+    readonly ca?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+    readonly servername?: string | undefined;
+  };
+  readonly token?: string | undefined;
 }
 
 /** A value that belongs to the store rather than to a configuration file. */

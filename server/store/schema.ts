@@ -147,6 +147,16 @@ export interface AuthorityHoldersTable {
   readonly server_id: string;
 }
 
+export interface ClustersTable {
+  readonly name: string;
+  /** JSON object; holds credentials. */
+  readonly access: string;
+  /** JSON object. */
+  readonly rules: string;
+  readonly created_at: Integer;
+  readonly created_by: string;
+}
+
 export interface SettingsTable {
   readonly key: string;
   readonly value: string;
@@ -170,6 +180,7 @@ export interface Schema {
   readonly bundles: BundlesTable;
   readonly authorities: AuthoritiesTable;
   readonly authority_holders: AuthorityHoldersTable;
+  readonly clusters: ClustersTable;
   readonly settings: SettingsTable;
   readonly schema_migrations: SchemaMigrationsTable;
 }

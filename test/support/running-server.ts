@@ -99,6 +99,7 @@ export class RunningServer implements AsyncDisposable {
       adminSocket: config.adminSocket,
       ownUid: process.geteuid?.() ?? 0,
       version: "test",
+      env: {},
       clock,
       random: systemRandom,
       log: log.log,

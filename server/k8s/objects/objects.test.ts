@@ -31,6 +31,7 @@ const pod = {
   status: {
     phase: "Running",
     podIPs: [{ ip: "10.0.0.1" }],
+    hostIP: "192.0.2.1",
     initContainerStatuses: [{ name: "init", state: { terminated: { exitCode: 0 } } }],
     containerStatuses: [
       { name: "app", imageID: "app@sha256:aa", state: { running: { startedAt: "x" } } },
@@ -63,6 +64,7 @@ describe("parsePod", () => {
         },
       ],
       podIps: ["10.0.0.1"],
+      hostIp: "192.0.2.1",
     });
   });
 

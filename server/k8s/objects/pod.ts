@@ -17,6 +17,8 @@ export interface Pod extends ObjectMetadata {
   /** Init containers (sidecars among them), containers, ephemeral containers. */
   readonly containers: readonly Container[];
   readonly podIps: readonly string[];
+  /** Address of its node. */
+  readonly hostIp?: string | undefined;
 }
 
 /** One container of a pod. */
@@ -73,6 +75,7 @@ const podSchema = z.object({
     .object({
       phase: z.enum(["Pending", "Running", "Succeeded", "Failed", "Unknown"]).optional(),
       podIPs: z.array(z.object({ ip: z.string().max(64) })).nullish(),
+      hostIP: z.string().max(64).optional(),
       initContainerStatuses: statusesSchema,
       containerStatuses: statusesSchema,
       ephemeralContainerStatuses: statusesSchema,
@@ -104,6 +107,7 @@ export const parsePod: (raw: unknown) => Pod = parserOf(
         ...joined("ephemeral", spec.ephemeralContainers, status?.ephemeralContainerStatuses),
       ],
       podIps: (status?.podIPs ?? []).map(({ ip }) => ip),
+      hostIp: status?.hostIP,
     };
   }),
 );

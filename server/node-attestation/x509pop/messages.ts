@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { invalidArgument } from "../../../runtime/errors/status-error.ts";
+import { parseJsonPayload } from "../parse-payload.ts";
 
 // The payloads of x509pop are JSON, with bytes in standard base64.
 
-const MAX_BYTES = 64 * 1024;
 const MAX_CERTIFICATES = 5;
 
 const bytes = z
@@ -34,7 +34,7 @@ export type PopResponse =
  * @throws {StatusError} INVALID_ARGUMENT
  */
 export function parseAttestationData(payload: Uint8Array): readonly Uint8Array[] {
-  return parseJson(payload, attestationSchema, "attestation payload").certificates;
+  return parseJsonPayload(payload, attestationSchema, "attestation payload").certificates;
 }
 
 /** Writes a challenge for a key of the given kind. */
@@ -54,7 +54,7 @@ export function formatChallenge(kind: PopResponse["kind"], nonce: Uint8Array): U
  * @throws {StatusError} INVALID_ARGUMENT
  */
 export function parseChallengeResponse(payload: Uint8Array): PopResponse {
-  const { rsa_signature: rsa, ecdsa_signature: ecdsa } = parseJson(
+  const { rsa_signature: rsa, ecdsa_signature: ecdsa } = parseJsonPayload(
     payload,
     responseSchema,
     "challenge response",
@@ -62,20 +62,4 @@ export function parseChallengeResponse(payload: Uint8Array): PopResponse {
   if (rsa != null && ecdsa == null) return { kind: "rsa", ...rsa };
   if (ecdsa != null && rsa == null) return { kind: "ecdsa", ...ecdsa };
   throw invalidArgument("challenge response: expected exactly one signature");
-}
-
-function parseJson<T>(payload: Uint8Array, schema: z.ZodType<T>, what: string): T {
-  if (payload.length > MAX_BYTES) {
-    throw invalidArgument(`${what}: expected at most ${MAX_BYTES} bytes`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
-  } catch {
-    throw invalidArgument(`${what}: expected JSON`);
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const path = parsed.error.issues[0]?.path.join(".") ?? "";
-  throw invalidArgument(`${what}: ${path === "" ? "malformed" : `${path} is malformed`}`);
 }

@@ -1,5 +1,6 @@
 import type { AuthorityReads, AuthorityWrites } from "./authorities.ts";
 import type { BundleReads, BundleWrites } from "./bundles.ts";
+import type { ClusterReads, ClusterWrites } from "./clusters.ts";
 import type { EntryReads, EntryWrites } from "./entries.ts";
 import type { JoinTokenReads, JoinTokenWrites } from "./join-tokens.ts";
 import type { MaintenanceReads, MaintenanceWrites } from "./maintenance.ts";
@@ -12,6 +13,7 @@ export interface WriteOperations
     JoinTokenWrites,
     BundleWrites,
     AuthorityWrites,
+    ClusterWrites,
     MaintenanceWrites {}
 
 /** Every query, by name. */
@@ -21,4 +23,5 @@ export interface ReadOperations
     JoinTokenReads,
     BundleReads,
     AuthorityReads,
+    ClusterReads,
     MaintenanceReads {}

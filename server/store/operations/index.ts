@@ -4,6 +4,7 @@ import { deleteBundles } from "./bundles/delete-bundles.ts";
 import { countBundles, getBundle, listBundles } from "./bundles/list-bundles.ts";
 import { writeBundles } from "./bundles/write-bundles.ts";
 import { changesSince, pruneChangeLog } from "./change-log.ts";
+import { addCluster, listClusters, removeCluster } from "./clusters.ts";
 import type { ReadOperation, WriteOperation } from "./context.ts";
 import { createEntries } from "./entries/create-entries.ts";
 import { deleteEntries, deleteExpiredEntries } from "./entries/delete-entries.ts";
@@ -40,6 +41,7 @@ import { raiseRevocationEpoch, storeState } from "./store-state.ts";
 /** What runs each write operation. The same functions serve every database. */
 export const writeOperations: { readonly [K in keyof WriteOperations]: WriteOperation<K> } = {
   activateNodeRenewal,
+  addCluster,
   banNode,
   changeAuthorities,
   claimJoinToken,
@@ -59,6 +61,7 @@ export const writeOperations: { readonly [K in keyof WriteOperations]: WriteOper
   recordEntryUse,
   recordNodeRenewal,
   recordNodesSeen,
+  removeCluster,
   setAgentVersion,
   updateEntries,
   writeBundles,
@@ -80,6 +83,7 @@ export const readOperations: { readonly [K in keyof ReadOperations]: ReadOperati
   listAuthorities,
   listAuthorityHolders,
   listBundles,
+  listClusters,
   listEntries,
   listNodes,
   nextEntryExpiry,
