@@ -24,7 +24,20 @@ nodeAttestors:
       {{- range $name, $cluster := .Values.server.clusters }}
       {{ $name }}:
         kubeconfig: /etc/assay-clusters/{{ $name }}/kubeconfig
-        serviceAccounts: {{ toJson $cluster.serviceAccounts }}
+        serviceAccounts: {{ toJson ($cluster.serviceAccounts | default (list (printf "%s:assay-agent" $.Release.Namespace))) }}
+      {{- end }}
+bundlePublishers:
+  kubernetes:
+    clusters:
+      {{- range $name := prepend (keys .Values.server.clusters | sortAlpha) .Values.clusterName }}
+      {{ $name }}:
+        namespace: {{ $.Release.Namespace }}
+        labelledNamespaces: {{ $.Values.bundle.namespaces }}
+        {{- with $.Values.bundle.clusterTrustBundle }}
+        clusterTrustBundle: {{ . }}
+        {{- end }}
+        # What is published goes with the chart.
+        ownerClusterRole: assay-server
       {{- end }}
 {{- end -}}
 
@@ -53,6 +66,7 @@ adminSocket:
   path: /run/assay/agent/admin.sock
 workloadAttestors:
   k8s:
+    namespaceLabels: {{ .Values.agent.namespaceLabels }}
     kubelet:
       {{- if eq .Values.agent.kubelet.verify "node" }}
       caFile: /etc/assay-kubelet/ca.crt
