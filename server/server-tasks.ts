@@ -1,5 +1,6 @@
 import type { Logger } from "../runtime/log.ts";
 import { runAudit } from "./audit/run-audit.ts";
+import { runPublishers } from "./bundle/publishing/run-publishers.ts";
 import { runEntryExpiry } from "./entries/entry-expiry.ts";
 import { heartbeatContent } from "./heartbeat-content.ts";
 import { runAgentPurge } from "./node-attestation/purge-agents.ts";
@@ -18,7 +19,7 @@ export function serverTasks(
   parts: Parts,
 ): Readonly<Record<string, (signal: AbortSignal) => Promise<void>>> {
   const { clock, random, config } = deps;
-  const { core, agents, callers, settings, usage, lastSeen } = parts;
+  const { core, known, agents, callers, settings, usage, lastSeen } = parts;
   const { store, audit } = core;
   const log = (component: string): Logger => deps.log.child({ component });
   return {
@@ -35,6 +36,18 @@ export function serverTasks(
       ),
     authorities: (stop) => core.rotator.run(stop),
     identity: (stop) => core.identity.run(stop),
+    "bundle publishers": (stop) =>
+      runPublishers(
+        {
+          settings: config.bundlePublishers,
+          clusters: known.clusters.feed,
+          bundle: core.bundle.feed,
+          clock,
+          random,
+          log: log("bundle"),
+        },
+        stop,
+      ),
     "entry expiry": (stop) => runEntryExpiry({ store, clock, random, log: log("entries") }, stop),
     "store upkeep": (stop) => runStoreUpkeep({ store, clock, log: log("store") }, stop),
     "agent purge": (stop) =>

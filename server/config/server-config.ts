@@ -21,6 +21,7 @@ import {
   type KeyManagerSettings,
   keyManagerSchema,
 } from "./issuing-settings.ts";
+import { type PublisherSettings, publishersSchema } from "./publisher-settings.ts";
 import {
   type AgentsSettings,
   type AuditSettings,
@@ -45,6 +46,7 @@ export interface ServerConfig {
   readonly keyManager: KeyManagerSettings;
   readonly ca: CaSettings;
   readonly nodeAttestors: AttestorSettings;
+  readonly bundlePublishers: PublisherSettings;
   readonly agents: AgentsSettings;
   readonly entries: EntriesSettings;
   readonly limits: LimitSettings;
@@ -77,6 +79,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     keyManager: keyManagerSchema,
     ca: caSchema,
     nodeAttestors: attestorsSchema,
+    bundlePublishers: publishersSchema,
     agents: agentsSchema,
     entries: entriesSchema,
     limits: limitsSchema,

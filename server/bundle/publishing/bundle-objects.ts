@@ -57,7 +57,9 @@ export function clusterTrustBundleOf(
 function ownedBy(owner: OwningRole | undefined): object {
   if (owner === undefined) return {};
   const { group, version } = CLUSTER_ROLES;
-  return { ownerReferences: [{ apiVersion: `${group}/${version}`, kind: "ClusterRole", ...owner }] };
+  return {
+    ownerReferences: [{ apiVersion: `${group}/${version}`, kind: "ClusterRole", ...owner }],
+  };
 }
 
 function pemOf(bundle: Bundle): string {

@@ -21,7 +21,13 @@ export async function runPublishers(deps: PublishersDeps, signal: AbortSignal): 
       if (cluster === undefined || running.get(name)?.cluster.signal === cluster.signal) continue;
       const stop = AbortSignal.any([signal, cluster.signal]);
       const { client, namespaces } = cluster;
-      const parts = { ...rest, client, namespaces, settings: own, log: log.child({ cluster: name }) };
+      const parts = {
+        ...rest,
+        client,
+        namespaces,
+        settings: own,
+        log: log.child({ cluster: name }),
+      };
       running.set(name, { cluster, ended: runBundlePublisher(parts, stop) });
     }
   }
