@@ -10,8 +10,7 @@ export async function listEverything(cluster: Cluster): Promise<ReadonlySet<stri
     .filter((kind) => kind !== "" && !RESTLESS.test(kind));
   const names = await Promise.all(
     kinds.map(async (kind) => {
-      const template =
-        '{range .items[*]}{.metadata.namespace}{"/"}{.metadata.name}{"\\n"}{end}';
+      const template = '{range .items[*]}{.metadata.namespace}{"/"}{.metadata.name}{"\\n"}{end}';
       const found = await cluster.kubectl(["get", kind, "-A", "-o", `jsonpath=${template}`]);
       const [plural = ""] = kind.split(".");
       return found
