@@ -20,6 +20,7 @@ import { signingAuthorities } from "./identity/signing-authorities.ts";
 import { TrustStore } from "./identity/trust-store.ts";
 import { AttestationMemory } from "./node-attestation/attestation-memory.ts";
 import { JoinTokenAttestor } from "./node-attestation/join-token.ts";
+import { K8sPsatAttestor } from "./node-attestation/k8s-psat.ts";
 import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
 import { X509PopAttestor } from "./node-attestation/x509pop.ts";
 import { type OpenedState, openState } from "./open-state.ts";
@@ -167,6 +168,7 @@ function makeAttestor(
   if ("join_token" in settings) {
     return new JoinTokenAttestor(settings.join_token, (digest) => memory.isSpent(digest));
   }
+  if ("k8s_psat" in settings) return new K8sPsatAttestor(settings.k8s_psat);
   const { certificate, key, intermediates } = settings.x509pop;
   const files = { certificate, privateKey: key };
   return new X509PopAttestor(

@@ -31,6 +31,13 @@ describe("agentConfigSchema", () => {
     assert.deepEqual(config.nodeAttestor, { join_token: { tokenFile: "/run/token" } });
   });
 
+  it("knows where a pod has its token", () => {
+    const text = SMALLEST.replace(/join_token: .*/, "k8s_psat: { cluster: east } }");
+    assert.deepEqual(parseConfig(agentConfigSchema, text, "agent.yaml").nodeAttestor, {
+      k8s_psat: { cluster: "east", tokenFile: "/var/run/secrets/tokens/assay-agent" },
+    });
+  });
+
   const refused: readonly { name: string; line: string; problem: string }[] = [
     {
       name: "two sources of trust",
@@ -45,12 +52,12 @@ describe("agentConfigSchema", () => {
     {
       name: "two attestors",
       line: "nodeAttestor: { join_token: { token: t }, x509pop: { certificate: c, key: k } }",
-      problem: "nodeAttestor: expected exactly one of join_token and x509pop",
+      problem: "nodeAttestor: expected exactly one of join_token, x509pop and k8s_psat",
     },
     {
       name: "no attestor",
       line: "nodeAttestor: {}",
-      problem: "nodeAttestor: expected exactly one of join_token and x509pop",
+      problem: "nodeAttestor: expected exactly one of join_token, x509pop and k8s_psat",
     },
     {
       name: "a token twice",

@@ -16,12 +16,13 @@ export type NodeAttestorSettings =
         readonly key: string;
         readonly intermediates?: string | undefined;
       };
-    };
+    }
+  | { readonly k8s_psat: { readonly cluster: string; readonly tokenFile: string } };
 
 const file = z.string().min(1);
 
 const ONE_SOURCE = "expected exactly one of path, inline, url and insecure";
-const ONE_ATTESTOR = "expected exactly one of join_token and x509pop";
+const ONE_ATTESTOR = "expected exactly one of join_token, x509pop and k8s_psat";
 const ONE_TOKEN = "expected exactly one of token and tokenFile";
 
 /** See {@link TrustBundleSettings}. */
@@ -83,12 +84,31 @@ const x509popSchema = z
   })
   .describe("A certificate that this node was given by a PKI of yours.");
 
+const k8sPsatSchema = z
+  .strictObject({
+    cluster: z
+      .string()
+      .min(1)
+      .max(63)
+      .describe("Name of the cluster that this node belongs to, as the server knows it."),
+    tokenFile: file
+      .default("/var/run/secrets/tokens/assay-agent")
+      .describe("File with the pod's projected token for audience assay-server."),
+  })
+  .describe("The token of the pod that the agent runs in, on Kubernetes.");
+
 /** See {@link NodeAttestorSettings}. */
 export const nodeAttestorSchema: z.ZodType<NodeAttestorSettings> = z
-  .strictObject({ join_token: joinTokenSchema.optional(), x509pop: x509popSchema.optional() })
-  .transform(({ join_token, x509pop }, context): NodeAttestorSettings => {
-    if (x509pop !== undefined && join_token === undefined) return { x509pop };
-    if (join_token === undefined || x509pop !== undefined) context.addIssue(ONE_ATTESTOR);
+  .strictObject({
+    join_token: joinTokenSchema.optional(),
+    x509pop: x509popSchema.optional(),
+    k8s_psat: k8sPsatSchema.optional(),
+  })
+  .transform(({ join_token, x509pop, k8s_psat }, context): NodeAttestorSettings => {
+    const given = [join_token, x509pop, k8s_psat].filter((settings) => settings !== undefined);
+    if (given.length !== 1) context.addIssue(ONE_ATTESTOR);
+    if (x509pop !== undefined) return { x509pop };
+    if (k8s_psat !== undefined) return { k8s_psat };
     return { join_token: join_token ?? { tokenFile: "" } };
   })
   .describe("How this node proves to the server which node it is.");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { K8sPsatAttestor } from "../../agent/node-attestation/k8s-psat.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
 import { Status, type StatusError } from "../../runtime/errors/status-error.ts";
@@ -185,6 +186,15 @@ describe("k8s_psat", () => {
         ],
       ],
     );
+  });
+
+  it("is convinced by what the agent's half presents", async () => {
+    await using world = await World.open();
+    await using dir = await TempDir.open();
+    await writeFile(dir.join("token"), TOKEN);
+    const half = new K8sPsatAttestor({ cluster: "east", tokenFile: dir.join("token") });
+    const { id } = await world.server.attest(half.type, await half.payload(), csrOf(newKey()));
+    assert.equal(id, "spiffe://example.test/spire/agent/k8s_psat/east/uid-node-1");
   });
 
   it("gives an ID by pod where the cluster says so", async () => {
