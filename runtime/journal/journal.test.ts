@@ -40,8 +40,8 @@ describe("Journal", () => {
     assert.deepEqual(await findings(dir), []);
   });
 
-  it("writes in one step whatever gathered during the step before", async () => {
-    await using dir = await TempDir.open();
+  /** How many lines each write had. */
+  function countWrites(): { readonly writes: number[]; readonly openFile: OpenSegmentFile } {
     const writes: number[] = [];
     const openFile: OpenSegmentFile = async (path) => {
       const file = await openSegmentFile(path);
@@ -52,6 +52,47 @@ describe("Journal", () => {
       };
       return file;
     };
+    return { writes, openFile };
+  }
+
+  it("takes a line that nobody waits for along with the next that somebody does", async () => {
+    await using dir = await TempDir.open();
+    const { writes, openFile } = countWrites();
+    await using journal = await open(dir, { openFile });
+    await journal.append(body({ n: 1 }));
+    journal.enqueue(body({ n: 2 }));
+    await new Promise(setImmediate);
+    assert.deepEqual(writes, [1]);
+    await journal.append(body({ n: 3 }));
+    assert.deepEqual(writes, [1, 2]);
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
+  it("writes a line that nobody waits for by itself after a moment", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock();
+    const { writes, openFile } = countWrites();
+    await using journal = await open(dir, { clock, openFile });
+    journal.enqueue(body({ n: 1 }));
+    journal.enqueue(body({ n: 2 }));
+    await clock.advance(19);
+    assert.deepEqual(writes, []);
+    await clock.advance(1);
+    assert.deepEqual(writes, [2]);
+  });
+
+  it("writes lines that nobody waits for when it is closed", async () => {
+    await using dir = await TempDir.open();
+    {
+      await using journal = await open(dir);
+      journal.enqueue(body({ n: 1 }));
+    }
+    assert.deepEqual(await read(dir), [{ n: 1 }]);
+  });
+
+  it("writes in one step whatever gathered during the step before", async () => {
+    await using dir = await TempDir.open();
+    const { writes, openFile } = countWrites();
     await using journal = await open(dir, { openFile });
     const first = journal.append(body({ n: 1 }));
     await Promise.resolve();
@@ -113,7 +154,7 @@ describe("Journal", () => {
   });
 
   const tails: readonly { readonly name: string; readonly bytes: string | Uint8Array }[] = [
-    { name: "zeros after a power cut", bytes: new Uint8Array(4096) },
+    { name: "zeros and a part of a line after a power cut", bytes: Buffer.from('\0\0\0,"n":2}') },
     { name: "a line that does not follow", bytes: `{"seq":9,"prev":"${"0".repeat(64)}","n":9}\n` },
     { name: "text", bytes: "what is this\n" },
     { name: "a line without a prefix", bytes: '{"n":2}\n' },
@@ -134,6 +175,41 @@ describe("Journal", () => {
       assert.deepEqual(await findings(dir), []);
     });
   }
+
+  it("takes no notice of the room that a crash left behind the last line, and makes none when it is closed", async () => {
+    await using dir = await TempDir.open();
+    const journal = await open(dir);
+    await journal.append(body({ n: 1 }));
+    const [file = ""] = await readdir(dir.join("journal"));
+    const path = dir.join("journal", file);
+    const crashed = await readFile(path);
+    assert.equal(crashed.length, 256 * 1024);
+    assert.deepEqual(await read(dir), [{ n: 1 }]);
+    assert.deepEqual(await findings(dir), []);
+    await journal[Symbol.asyncDispose]();
+    assert.equal((await readFile(path)).indexOf(0), -1);
+
+    await writeFile(path, crashed);
+    await using reopened = await open(dir);
+    assert.equal(reopened.cut, undefined);
+    await reopened.append(body({ n: 2 }));
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("cuts off a part of a line that a crash left in its room", async () => {
+    await using dir = await TempDir.open();
+    {
+      await using journal = await open(dir);
+      await journal.append(body({ n: 1 }));
+    }
+    const [file = ""] = await readdir(dir.join("journal"));
+    await appendFile(dir.join("journal", file), `{"seq":2,"pr${"\0".repeat(5000)}`);
+    await using journal = await open(dir);
+    assert.equal(journal.cut?.bytes, 12);
+    await journal.append(body({ n: 2 }));
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }]);
+  });
 
   it("goes on from an empty segment that a crash left at a rotation", async () => {
     await using dir = await TempDir.open();
@@ -236,7 +312,7 @@ describe("Journal on a full disk", () => {
       recoveredBody: ({ dropped }) => body({ dropped }),
     });
     for (let n = 1; n <= 5; n++) journal.enqueue(body({ n }));
-    await clock.whenSleeping();
+    await journal.flush();
     journal.enqueue(body({ n: 6 }));
     disk.full = false;
     await recovery(journal, clock);
@@ -248,7 +324,7 @@ describe("Journal on a full disk", () => {
     const clock = new FakeClock();
     const journal = await open(dir, { clock, openFile: openOn({ full: true }) });
     journal.enqueue(body({ n: 1 }));
-    await clock.whenSleeping();
+    await journal.flush();
     await journal[Symbol.asyncDispose]();
     await journal[Symbol.asyncDispose]();
     await assert.rejects(journal.append(body({ n: 2 })), JournalUnwritableError);

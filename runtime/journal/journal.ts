@@ -60,10 +60,13 @@ const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_HELD = 100_000;
 const MAX_GROUP_LINES = 2000;
 const RETRY_MS = 1000;
+/** How long a line that nobody waits for may wait for one that somebody does, whose write takes it along. */
+const LINGER_MS = 20;
 
 /**
  * The one writer of a journal. Lines are written in the order in which they were given. Whatever gathers while one write is on its
- * way to the disk is the next write; there is no timer, so a single line waits for nothing but the disk.
+ * way to the disk is the next write, so a line that is waited for waits for nothing but the disk. Lines that nobody waits for ride
+ * along; by themselves they cause a write after a moment.
  *
  * When the disk does not take a write, nothing of it remains: lines that are waited for are refused, the others are held, and the
  * journal tries again every second.
@@ -79,6 +82,9 @@ export class Journal implements AsyncDisposable {
   #fileBytes: number;
   #head: JournalPosition;
   #queue: Waiting[] = [];
+  /** How many lines of the queue are waited for. */
+  #awaited = 0;
+  #lingering = false;
   #writing: Promise<void> | undefined;
   readonly #flushing: (() => void)[] = [];
   #outage: { since: Date; cause: string; refused: number; dropped: number } | undefined;
@@ -122,7 +128,11 @@ export class Journal implements AsyncDisposable {
     if (this.#closed.signal.aborted) {
       return Promise.reject(new JournalUnwritableError("the journal is closed"));
     }
-    return new Promise((written, refused) => this.#add({ body, written, refused }));
+    return new Promise((written, refused) => {
+      this.#queue.push({ body, written, refused });
+      this.#awaited += 1;
+      this.#start();
+    });
   }
 
   /** Adds a line that nobody waits for. While nothing can be written it is held, as far as there is room. */
@@ -131,13 +141,19 @@ export class Journal implements AsyncDisposable {
       this.#outage.dropped += 1;
       return;
     }
-    this.#add({ body });
+    this.#queue.push({ body });
+    if (this.#queue.length >= MAX_GROUP_LINES) this.#start();
+    else this.#linger();
   }
 
   /** Resolves when every line given so far has been written or refused. Held lines are not waited for. */
   flush(): Promise<void> {
-    if (this.#writing === undefined || this.#outage !== undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#flushing.push(resolve));
+    if (this.#outage !== undefined) return Promise.resolve();
+    if (this.#writing === undefined && this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#flushing.push(resolve);
+      this.#start();
+    });
   }
 
   /** Removes every segment whose lines are all at or before `seq`, except the one that is written to. */
@@ -165,19 +181,36 @@ export class Journal implements AsyncDisposable {
     return this.#options.maxHeld ?? DEFAULT_HELD;
   }
 
-  #add(waiting: Waiting): void {
-    this.#queue.push(waiting);
+  #start(): void {
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
       this.#endFlushes();
+      if (this.#queue.length > 0 && !this.#closed.signal.aborted) this.#linger();
     });
+  }
+
+  #linger(): void {
+    if (this.#lingering) return;
+    this.#lingering = true;
+    void this.#options.clock.sleep(LINGER_MS, this.#closed.signal).then(() => {
+      this.#lingering = false;
+      if (this.#queue.length > 0 && !this.#closed.signal.aborted) this.#start();
+    });
+  }
+
+  /** Whether what is in the queue cannot wait for company. */
+  get #isPressing(): boolean {
+    const { length } = this.#queue;
+    if (this.#awaited > 0 || this.#outage !== undefined || length >= MAX_GROUP_LINES) return true;
+    return length > 0 && this.#flushing.length > 0;
   }
 
   async #write(): Promise<void> {
     // What the same turn of the event loop adds after this belongs to the first group.
     await Promise.resolve();
-    while (this.#queue.length > 0 || this.#outage !== undefined) {
+    do {
       const group = this.#queue.splice(0, MAX_GROUP_LINES);
+      this.#awaited -= group.reduce((sum, { written }) => sum + (written === undefined ? 0 : 1), 0);
       try {
         await this.#writeGroup(group);
       } catch (err) {
@@ -185,7 +218,7 @@ export class Journal implements AsyncDisposable {
         await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
         if (this.#closed.signal.aborted) return;
       }
-    }
+    } while (this.#isPressing);
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
@@ -240,6 +273,7 @@ export class Journal implements AsyncDisposable {
     }
     this.#outage.dropped += Math.max(0, held.length - this.#maxHeld);
     this.#queue = held.slice(0, this.#maxHeld);
+    this.#awaited = 0;
     this.#endFlushes();
   }
 

@@ -19,7 +19,10 @@ export interface RawLine {
 const LINE_END = 0x0a;
 const PIECE_BYTES = 256 * 1024;
 
-/** The lines of one segment in order, read in pieces. A line beyond {@link MAX_LINE_BYTES} ends the reading, as incomplete. */
+/**
+ * The lines of one segment in order, read in pieces. Zeros at its end are room for lines to come, and nothing. A line beyond
+ * {@link MAX_LINE_BYTES} ends the reading, as incomplete.
+ */
 export async function* readLines(segment: Segment): AsyncGenerator<RawLine> {
   let offset = 0;
   let pending: Uint8Array = new Uint8Array();
@@ -36,7 +39,7 @@ export async function* readLines(segment: Segment): AsyncGenerator<RawLine> {
     pending = pending.subarray(start);
     if (pending.length > MAX_LINE_BYTES) break;
   }
-  if (pending.length > 0) {
+  if (pending.some((byte) => byte !== 0)) {
     yield { bytes: pending, offset, end: offset + pending.length, complete: false };
   }
 }

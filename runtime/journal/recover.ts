@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { open, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../files/replace-file.ts";
@@ -62,13 +63,27 @@ async function cutTail(
   segment: Segment,
   keepBytes: number,
 ): Promise<CutTail | undefined> {
-  const bytes = (await stat(segment.path)).size - keepBytes;
-  if (bytes === 0) return undefined;
+  if ((await stat(segment.path)).size === keepBytes) return undefined;
+  const bytes = await lengthOfTail(segment.path, keepBytes);
   const path = join(directory, `cut-${segment.firstSeq}-${keepBytes}.bin`);
-  await copyFrom(segment.path, keepBytes, path);
+  if (bytes > 0) await copyFrom(segment.path, keepBytes, path);
   await truncate(segment.path, keepBytes);
+  if (bytes === 0) return undefined;
   await syncDirectory(directory);
   return { bytes, path };
+}
+
+/** How much stands behind the last whole line, without the room that was made for lines to come. */
+async function lengthOfTail(path: string, keepBytes: number): Promise<number> {
+  let length = 0;
+  let at = 0;
+  for await (const piece of createReadStream(path, { start: keepBytes })) {
+    const bytes: Uint8Array = piece;
+    const last = bytes.findLastIndex((byte) => byte !== 0);
+    if (last >= 0) length = at + last + 1;
+    at += bytes.length;
+  }
+  return length;
 }
 
 async function copyFrom(source: string, offset: number, target: string): Promise<void> {

@@ -32,36 +32,78 @@ export interface SegmentFile extends AsyncDisposable {
 /** How a segment is opened for writing; creates the file, with mode 0600, if it is missing. */
 export type OpenSegmentFile = (path: string) => Promise<SegmentFile>;
 
+/** Room is made in pieces of this many bytes. */
+const ROOM_BYTES = 256 * 1024;
+
 /**
  * Opens a segment such that every write is on the disk when it returns: O_DSYNC is a write and an fdatasync in one step, and costs
- * one trip to the thread pool instead of two.
+ * one trip to the thread pool instead of two. Room for lines to come is made ahead, as zeros at the end of the file: a write that
+ * does not make the file longer is on the disk in a fraction of the time, because the file system has nothing of its own to record.
+ * Readers take no notice of the zeros, and a segment that is closed has none.
+ *
+ * @param roomBytes in pieces of how many bytes room is made; 0 for none
  */
-export const openSegmentFile: OpenSegmentFile = async (path) => {
+export async function openSegmentFile(
+  path: string,
+  roomBytes: number = ROOM_BYTES,
+): Promise<SegmentFile> {
   const { O_RDWR, O_CREAT, O_DSYNC, O_NOFOLLOW } = constants;
-  return new DurableFile(await open(path, O_RDWR | O_CREAT | O_DSYNC | O_NOFOLLOW, 0o600));
-};
+  const file = await open(path, O_RDWR | O_CREAT | O_DSYNC | O_NOFOLLOW, 0o600);
+  return new DurableFile(file, (await file.stat()).size, roomBytes);
+}
 
 class DurableFile implements SegmentFile {
   readonly #file: FileHandle;
+  /** Where the lines end. */
+  #length: number;
+  /** Where the file ends. */
+  #fileEnd: number;
+  readonly #roomBytes: number;
+  #closed = false;
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, length: number, roomBytes: number) {
     this.#file = file;
+    this.#length = length;
+    this.#fileEnd = length;
+    this.#roomBytes = roomBytes;
   }
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const rest = bytes.subarray(written);
-      written += (await this.#file.write(rest, 0, rest.length, offset + written)).bytesWritten;
-    }
+    const end = offset + bytes.length;
+    if (end > this.#fileEnd && this.#roomBytes > 0) await this.#makeRoom(end);
+    await this.#write(bytes, offset);
+    this.#length = end;
+    this.#fileEnd = Math.max(this.#fileEnd, end);
   }
 
   async truncate(length: number): Promise<void> {
     await this.#file.truncate(length);
     await this.#file.datasync();
+    this.#length = length;
+    this.#fileEnd = length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (this.#fileEnd > this.#length) await this.#file.truncate(this.#length);
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  async #makeRoom(end: number): Promise<void> {
+    const fileEnd = Math.ceil(end / this.#roomBytes) * this.#roomBytes;
+    await this.#write(new Uint8Array(fileEnd - this.#fileEnd), this.#fileEnd);
+    this.#fileEnd = fileEnd;
+  }
+
+  async #write(bytes: Uint8Array, offset: number): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      const rest = bytes.subarray(written);
+      written += (await this.#file.write(rest, 0, rest.length, offset + written)).bytesWritten;
+    }
   }
 }

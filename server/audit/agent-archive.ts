@@ -114,7 +114,7 @@ export class AgentArchive {
     }
     const text = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, LINE_END]));
     {
-      await using file = await openSegmentFile(chain.segment.path);
+      await using file = await openSegmentFile(chain.segment.path, 0);
       await file.write(text, chain.bytes);
     }
     if (chain.bytes === 0) await syncDirectory(chain.directory);

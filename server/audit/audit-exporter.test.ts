@@ -62,7 +62,8 @@ describe("AuditExporter", () => {
       },
     });
     await (await exporterOf(audit, streamTarget(stream))).exportNew();
-    assert.equal(text, await readFile(dir.join("audit", "0000000000000001.jsonl"), "utf8"));
+    const kept = await readFile(dir.join("audit", "0000000000000001.jsonl"), "utf8");
+    assert.equal(text, kept.replace(/\0+$/, ""));
   });
 
   it("tells once of a target that fails, goes on trying, and loses nothing", async () => {

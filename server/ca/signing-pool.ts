@@ -23,10 +23,14 @@ export function signingThreadsFor(cores: number): number {
 
 /** A call's items are spread over threads in parts of at least this many. */
 const MIN_PART = 16;
+/** Calls of no more items than this are signed where they stand: the way to a thread and back costs as much as a few signatures. */
+const FEW_ITEMS = 3;
+/** Most items that are under way where they stand; what comes on top goes to the threads. */
+const MAX_IN_PLACE = 32;
 
 /**
- * Spreads signing over worker threads, so that the event loop keeps serving. A single SVID is signed where it stands as long as
- * nothing else is under way: then a thread would only add the way there and back.
+ * Spreads signing over worker threads, so that the event loop keeps serving. Small calls are signed where they stand, unless there
+ * are many at once or the authority's key is a slow one.
  */
 export class SigningPool implements AsyncDisposable {
   readonly #options: SigningPoolOptions;
@@ -41,8 +45,8 @@ export class SigningPool implements AsyncDisposable {
 
   /** Begins to check requests and to build certificates. */
   begin(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
-    const isIdle = this.#inPlace === 0 && this.#threads.every(({ load }) => load === 0);
-    if (this.#threads.length === 0 || (items.length === 1 && isIdle)) {
+    const isSmall = items.length <= FEW_ITEMS && this.#inPlace + items.length <= MAX_IN_PLACE;
+    if (this.#threads.length === 0 || (isSmall && isFast(authority))) {
       return this.#beginInPlace(authority, items);
     }
     return this.#beginInThreads(authority, items);
@@ -54,17 +58,17 @@ export class SigningPool implements AsyncDisposable {
 
   #beginInPlace(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
     const job = new InPlaceJob(authority, items, this.#options.knownBadKeys);
-    this.#inPlace += 1;
+    this.#inPlace += items.length;
     return {
       sign: async () => {
         try {
           return await job.sign();
         } finally {
-          this.#inPlace -= 1;
+          this.#inPlace -= items.length;
         }
       },
       drop: () => {
-        this.#inPlace -= 1;
+        this.#inPlace -= items.length;
       },
     };
   }
@@ -98,6 +102,11 @@ export class SigningPool implements AsyncDisposable {
     });
     this.#threads.push(thread);
   }
+}
+
+/** An RSA signature takes up to milliseconds, in which the event loop would serve nobody. */
+function isFast({ key }: X509Authority): boolean {
+  return !key.type.startsWith("rsa");
 }
 
 /** Signs what a thread could not, because the key lives elsewhere. */

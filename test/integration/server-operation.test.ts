@@ -157,5 +157,7 @@ async function lastSegment(machine: Machine): Promise<string> {
 }
 
 async function auditLines(machine: Machine): Promise<readonly string[]> {
-  return (await readFile(await lastSegment(machine), "utf8")).trimEnd().split("\n");
+  // Zeros at the end are room for records to come.
+  const text = (await readFile(await lastSegment(machine), "utf8")).replace(/\0+$/, "");
+  return text.trimEnd().split("\n");
 }
