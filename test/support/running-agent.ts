@@ -10,7 +10,7 @@ import { type AgentConfig, agentConfigSchema } from "../../agent/config/agent-co
 import type { NodeFacts } from "../../agent/state/node-binding.ts";
 import { parseConfig } from "../../runtime/config/load.ts";
 import { systemRandom } from "../../runtime/random.ts";
-import { systemClock } from "../../runtime/time/clock.ts";
+import { type Clock, systemClock } from "../../runtime/time/clock.ts";
 import { FAKE_TRUST_DOMAIN } from "../fakes/fake-server-api.ts";
 import { RecordingLog } from "../fakes/recording-log.ts";
 import type { TempDir } from "./temp-dir.ts";
@@ -21,12 +21,16 @@ export interface RunningAgentOptions {
   readonly servers: readonly string[];
   readonly bundlePem: string;
   readonly dir: TempDir;
+  /** That of the fake server unless given. */
+  readonly trustDomain?: string;
   readonly token?: string;
   readonly nodeFacts?: NodeFacts;
   /** Whether the configuration allows a state file on a disk; true unless given. */
   readonly stateOnDisk?: boolean;
   /** More lines of configuration. */
   readonly yaml?: string;
+  /** The machine's clock unless given. */
+  readonly clock?: Clock;
 }
 
 /** Starts when opened; stops when disposed of, as after SIGTERM. */
@@ -52,7 +56,7 @@ export class RunningAgent implements AsyncDisposable {
       adminUids: new Set([process.geteuid?.() ?? 0]),
       nodeFacts: options.nodeFacts ?? THIS_NODE,
       version: "test",
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       random: systemRandom,
       log: log.log,
     });
@@ -109,8 +113,9 @@ export function hasPaths(...paths: readonly string[]): (view: WorkloadView) => b
 
 function configOf(options: RunningAgentOptions): AgentConfig {
   const { servers, bundlePem, dir, token, stateOnDisk = true, yaml } = options;
+  const { trustDomain = FAKE_TRUST_DOMAIN } = options;
   const text = `
-trustDomain: ${FAKE_TRUST_DOMAIN}
+trustDomain: ${trustDomain}
 servers: ${JSON.stringify(servers)}
 trustBundle: { inline: ${JSON.stringify(bundlePem)} }
 nodeAttestor: { join_token: { token: ${token ?? "token-1"} } }

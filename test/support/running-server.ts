@@ -86,10 +86,16 @@ export class RunningServer implements AsyncDisposable {
     this.#running = server.run(this.#stop.signal);
   }
 
-  /** @param dir keeps the state beyond this server; a folder of its own without it */
-  static async open(settings: Settings = {}, dir?: TempDir): Promise<RunningServer> {
+  /**
+   * @param dir keeps the state beyond this server; a folder of its own without it
+   * @param clock of its own unless given
+   */
+  static async open(
+    settings: Settings = {},
+    dir?: TempDir,
+    clock: ShiftedClock = new ShiftedClock(),
+  ): Promise<RunningServer> {
     const folder = dir ?? (await TempDir.open());
-    const clock = new ShiftedClock();
     const log = new RecordingLog();
     let running: RunningServer | undefined;
     const config = configOf(settings, folder);
