@@ -122,6 +122,17 @@ suite("chart", () => {
     }
   });
 
+  test("gives the CSI driver neither rights in the cluster nor a network", () => {
+    const manifests = renderChart();
+    const driver = findManifest(manifests, "DaemonSet", "assay-csi")["spec"].template.spec;
+    assert.equal(driver.automountServiceAccountToken, false);
+    assert.deepEqual(findManifest(manifests, "NetworkPolicy", "assay-csi")["spec"].egress, []);
+    const bound = manifests
+      .filter(({ kind }) => kind.endsWith("RoleBinding"))
+      .flatMap(({ subjects }) => subjects);
+    assert.equal(bound.filter(({ name }) => name === "assay-csi").length, 0);
+  });
+
   test("changes the pods when their settings change, and not otherwise", () => {
     const checksum = (values: object): string =>
       findManifest(renderChart(values), "StatefulSet", "assay-server")["spec"].template.metadata

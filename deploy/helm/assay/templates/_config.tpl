@@ -90,3 +90,24 @@ observability:
 log:
   {{- toYaml .Values.log | nindent 2 }}
 {{- end -}}
+
+{{/* csi.yaml: what the chart decides, and laid over it what csi.config says. */}}
+{{- define "assay.csi.config" -}}
+{{- $written := include "assay.csi.written" . | fromYaml -}}
+{{- toYaml (mergeOverwrite $written (deepCopy .Values.csi.config)) -}}
+{{- end -}}
+
+{{- define "assay.csi.written" -}}
+driver:
+  name: {{ .Values.csi.driverName }}
+  kubeletDir: {{ .Values.csi.kubeletFolder }}
+workloadSocket:
+  path: /run/assay/workload/api.sock
+holderSocket:
+  path: /run/assay/holder/holder.sock
+observability:
+  address: 0.0.0.0
+  port: 8084
+log:
+  {{- toYaml .Values.log | nindent 2 }}
+{{- end -}}
