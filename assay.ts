@@ -32,6 +32,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
       (await import("./server/cli/agent-commands.ts")).addAgentCommands(agent, io, clock);
     },
   },
+  csi: {
+    description: "The workload socket in pods: holder and CSI driver.",
+    add: async (program, io) =>
+      (await import("./agent/cli/csi-commands.ts")).addCsiCommands(program, io),
+  },
   entry: {
     description: "Registration entries: which workload gets which identity.",
     add: async (program, io) =>

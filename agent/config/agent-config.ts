@@ -86,7 +86,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     offline: offlineSchema,
     audit: auditSchema,
     limits: limitsSchema,
-    observability: observabilitySchema,
+    observability: observabilitySchema(8083),
     log: logSchema,
   })
   .check((context) => {

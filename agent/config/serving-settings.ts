@@ -159,18 +159,20 @@ export const limitsSchema: z.ZodPrefault<z.ZodType<LimitSettings>> = z
   .describe("What workloads may use up.");
 
 /** See {@link ObservabilitySettings}. */
-export const observabilitySchema: z.ZodPrefault<z.ZodType<ObservabilitySettings>> = z
-  .strictObject({
-    enabled: z.boolean().default(true).describe("Whether to listen at all."),
-    address: z
-      .string()
-      .min(1)
-      .default("127.0.0.1")
-      .describe("IP address of the listener. It has neither TLS nor callers: keep it local."),
-    port: z.int().min(0).max(65535).default(8083).describe("TCP port; 0 lets the system choose."),
-  })
-  .prefault({})
-  .describe("HTTP listener for /live, /ready and /metrics.");
+export function observabilitySchema(port: number): z.ZodPrefault<z.ZodType<ObservabilitySettings>> {
+  return z
+    .strictObject({
+      enabled: z.boolean().default(true).describe("Whether to listen at all."),
+      address: z
+        .string()
+        .min(1)
+        .default("127.0.0.1")
+        .describe("IP address of the listener. It has neither TLS nor callers: keep it local."),
+      port: z.int().min(0).max(65535).default(port).describe("TCP port; 0 lets the system choose."),
+    })
+    .prefault({})
+    .describe("HTTP listener for /live, /ready and /metrics.");
+}
 
 /** See {@link LogSettings}. */
 export const logSchema: z.ZodPrefault<z.ZodType<LogSettings>> = z

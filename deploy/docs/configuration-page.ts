@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { agentConfigSchema } from "../../agent/config/agent-config.ts";
+import { csiConfigSchema } from "../../agent/config/csi-config.ts";
 import { describeSchema, type SettingRow } from "../../runtime/config/describe-schema.ts";
 import { serverConfigSchema } from "../../server/config/server-config.ts";
 import { block, code, GENERATED, prose, table } from "./markdown.ts";
@@ -8,7 +9,7 @@ import { block, code, GENERATED, prose, table } from "./markdown.ts";
 export interface ConfigFile {
   readonly title: string;
   readonly place: string;
-  readonly schema: typeof serverConfigSchema | typeof agentConfigSchema;
+  readonly schema: typeof serverConfigSchema | typeof agentConfigSchema | typeof csiConfigSchema;
   readonly example: URL;
 }
 
@@ -27,6 +28,12 @@ export const CONFIG_FILES: readonly ConfigFile[] = [
     place: "/etc/assay/agent.yaml",
     schema: agentConfigSchema,
     example: new URL("agent.yaml", examples),
+  },
+  {
+    title: "CSI driver",
+    place: "/etc/assay/csi.yaml",
+    schema: csiConfigSchema,
+    example: new URL("../csi/csi.yaml", import.meta.url),
   },
 ];
 

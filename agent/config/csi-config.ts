@@ -1,0 +1,122 @@
+import { z } from "zod";
+import { durationSchema } from "../../runtime/config/duration.ts";
+import { ConfigError, loadConfig } from "../../runtime/config/load.ts";
+import {
+  type LogSettings,
+  logSchema,
+  type ObservabilitySettings,
+  observabilitySchema,
+  type SocketSettings,
+  socketSchema,
+} from "./serving-settings.ts";
+
+/** The driver as the kubelet knows it. */
+export interface CsiDriverSettings {
+  readonly name: string;
+  readonly kubeletDir: string;
+}
+
+/** When a pod's volume is there. */
+export interface CsiPublishSettings {
+  readonly waitFor: "agent" | "socket";
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+/** The whole configuration of `assay csi run`: defaults filled in, durations in milliseconds. */
+export interface CsiConfig {
+  readonly driver: CsiDriverSettings;
+  readonly publish: CsiPublishSettings;
+  readonly workloadSocket: SocketSettings;
+  readonly holderSocket: { readonly path: string };
+  readonly observability: ObservabilitySettings;
+  readonly log: LogSettings;
+}
+
+const NAME_RULE = 'expected a domain name of at most 63 characters, such as "csi.spiffe.io"';
+
+/** CSI's own rule for a name. */
+const driverName = z.string().regex(/^(?=.{1,63}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, NAME_RULE);
+
+const folder = z
+  .string()
+  .max(1024)
+  .regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, "expected an absolute path without a slash at its end");
+
+/** The kubelet gives up after two minutes; it should hear why before. */
+const MAX_WAIT_MS = 100_000;
+
+const driverSchema: z.ZodPrefault<z.ZodType<CsiDriverSettings>> = z
+  .strictObject({
+    name: driverName
+      .default("csi.spiffe.io")
+      .describe("Name of the driver, as it stands in the CSIDriver object and in pods."),
+    kubeletDir: folder
+      .default("/var/lib/kubelet")
+      .describe("The kubelet's folder (--root-dir), at the same path here as on the node."),
+  })
+  .prefault({})
+  .describe("The driver as the kubelet knows it.");
+
+const publishSchema: z.ZodPrefault<z.ZodType<CsiPublishSettings>> = z
+  .strictObject({
+    waitFor: z
+      .enum(["agent", "socket"])
+      .default("agent")
+      .describe(
+        "What a pod with a volume waits for before it starts: an agent that has accepted connections since this driver started, or the socket alone.",
+      ),
+    timeout: durationSchema
+      .prefault("30s")
+      .describe("How long the kubelet is kept waiting before it is told to try again."),
+  })
+  .prefault({})
+  .describe("When a volume is given to a pod.");
+
+/** Decodes {@link CsiConfig}, and describes each key for the reference. Everything has a default. */
+export const csiConfigSchema: z.ZodType<CsiConfig> = z
+  .strictObject({
+    driver: driverSchema,
+    publish: publishSchema,
+    workloadSocket: socketSchema("/run/assay/workload/api.sock", 0o777).describe(
+      "Where workloads connect. Its folder is what pods get, so nothing else belongs into it.",
+    ),
+    holderSocket: socketPathSchema("/run/assay/holder/holder.sock").describe(
+      "Where agents ask for the workload socket (workloadSocket.holder of the agent).",
+    ),
+    observability: observabilitySchema(8084),
+    log: logSchema,
+  })
+  .check((context) => {
+    const { workloadSocket, holderSocket, publish } = context.value;
+    const problem = (path: readonly string[], message: string): void => {
+      context.issues.push({ code: "custom", input: context.value, path: [...path], message });
+    };
+    const socketDir = workloadSocket.path.replace(/[^/]*$/, "");
+    if (holderSocket.path.startsWith(socketDir)) {
+      problem(["holderSocket", "path"], "expected a folder that pods do not get");
+    }
+    if (publish.timeout > MAX_WAIT_MS) problem(["publish", "timeout"], "expected at most 1m40s");
+  });
+
+function socketPathSchema(path: string) {
+  return z
+    .strictObject({
+      path: z.string().min(1).max(107).default(path).describe("Path of the socket."),
+    })
+    .prefault({});
+}
+
+/**
+ * Reads the configuration of the driver.
+ *
+ * @param name in place of the driver's name in the file
+ * @throws {ConfigError} with all problems at once
+ */
+export async function loadCsiConfig(path: string, name?: string): Promise<CsiConfig> {
+  const config = await loadConfig(csiConfigSchema, path);
+  if (name === undefined) return config;
+  const { success } = driverName.safeParse(name);
+  if (!success) throw new ConfigError("--driver-name", [{ path: "", message: NAME_RULE }]);
+  return { ...config, driver: { ...config.driver, name } };
+}
