@@ -100,7 +100,7 @@ export class Agent implements AsyncDisposable {
         limits: config.limits,
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
-        attestors: attestation.attestors,
+        attestation,
         info: () => describeAgent(deps, core),
         onRefused: refusalRecorder(core),
         counters: workloadCounters(metrics),

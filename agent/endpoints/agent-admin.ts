@@ -31,6 +31,9 @@ export interface AgentAdminDeps {
   readonly info: () => AgentInfo;
 }
 
+/** How long an explanation may wait for what is not known at once. */
+const patienceMs = 2_000;
+
 export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCredentials> {
   readonly #deps: AgentAdminDeps;
 
@@ -49,7 +52,7 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
     const { pid } = request;
     if (pid <= 0) throw invalidArgument("pid must be positive");
     const { views, attest, info } = this.#deps;
-    const caller = await this.#attestPid(pid, attest, call.signal);
+    const caller = await this.#attestPatiently(pid, attest, call.signal);
     const { revision, connected } = views.status.value;
     return {
       agentId: info().agentId ?? "",
@@ -78,6 +81,21 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
         .latest(request.limit || undefined)
         .map((refusal) => refusalMessage(refusal, revision)),
     };
+  }
+
+  /** Gives attestors that have to ask others a moment to do so. */
+  async #attestPatiently(
+    pid: number,
+    attest: AgentAdminDeps["attest"],
+    signal: AbortSignal,
+  ): Promise<AttestedCaller> {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    for (;;) {
+      const caller = await this.#attestPid(pid, attest, signal);
+      const open = caller.undecided.flatMap(({ retry }) => retry ?? []);
+      if (open.length === 0 || limited.aborted) return caller;
+      await Promise.race(open.map(({ when }) => when(limited)));
+    }
   }
 
   async #attestPid(

@@ -17,7 +17,7 @@ import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { LimitSettings } from "../config/serving-settings.ts";
 import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts";
-import type { WorkloadAttestor } from "../workload-attestation/workload-attestor.ts";
+import type { OpenAttestors } from "../workload-attestation/open-attestors.ts";
 import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { CallerLimits } from "./caller-limits.ts";
@@ -35,7 +35,7 @@ export interface EndpointsDeps {
   readonly limits: LimitSettings;
   readonly waitForIdentityMs: number;
   readonly views: WorkloadViews;
-  readonly attestors: readonly WorkloadAttestor[];
+  readonly attestation: Pick<OpenAttestors, "attestors" | "explaining">;
   readonly info: () => AgentInfo;
   /** Told of refusals, for the audit. */
   readonly onRefused?: OnRefused;
@@ -63,7 +63,7 @@ export class Endpoints implements AsyncDisposable {
     };
     const refusals = new Refusals(clock, onRefused, counters.refused);
     const attestation: AttestDeps = {
-      attestors: deps.attestors,
+      attestors: deps.attestation.attestors,
       timeLimitMs: attestationTimeLimitMs,
       isSameProcess,
     };
@@ -98,7 +98,8 @@ export class Endpoints implements AsyncDisposable {
           // Nobody holds a handle on a process that did not call: its start time has to do.
           const startTime = readStartTime(peer.pid);
           const isSame = (): boolean => readStartTime(peer.pid) === startTime;
-          return attestCaller({ ...attestation, isSameProcess: isSame }, peer, signal);
+          const { explaining: attestors } = deps.attestation;
+          return attestCaller({ ...attestation, attestors, isSameProcess: isSame }, peer, signal);
         },
         views,
         refusals,

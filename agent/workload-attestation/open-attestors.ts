@@ -29,6 +29,8 @@ export interface AttestorDeps {
 /** The attestors that the configuration names, and what they need to have running. */
 export interface OpenAttestors extends Disposable {
   readonly attestors: readonly WorkloadAttestor[];
+  /** The same for operators' questions: these find out what no entry asks for, too. */
+  readonly explaining: readonly WorkloadAttestor[];
   /** Keeps what they know up to date. Resolves once `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -40,10 +42,16 @@ export function openAttestors(deps: AttestorDeps): OpenAttestors {
   const unix = unixAttestor(deps);
   const { k8s: settings } = deps.settings;
   if (settings === undefined) {
-    return { attestors: [unix], run: async () => {}, [Symbol.dispose]: () => {} };
+    const only = [unix];
+    return { attestors: only, explaining: only, run: async () => {}, [Symbol.dispose]: () => {} };
   }
-  const { attestor, run, opened } = podAttestor({ ...deps, settings });
-  return { attestors: [unix, attestor], run, [Symbol.dispose]: () => opened.dispose() };
+  const { attestor, explaining, run, opened } = podAttestors({ ...deps, settings });
+  return {
+    attestors: [unix, attestor],
+    explaining: [unix, explaining],
+    run,
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 function unixAttestor({ settings, views, clock }: AttestorDeps): UnixAttestor {
@@ -58,8 +66,9 @@ function unixAttestor({ settings, views, clock }: AttestorDeps): UnixAttestor {
 
 type PodAttestorDeps = Omit<AttestorDeps, "settings"> & { readonly settings: K8sAttestorSettings };
 
-function podAttestor(deps: PodAttestorDeps): {
+function podAttestors(deps: PodAttestorDeps): {
   attestor: K8sAttestor;
+  explaining: K8sAttestor;
   run: (signal: AbortSignal) => Promise<void>;
   opened: DisposableStack;
 } {
@@ -77,16 +86,18 @@ function podAttestor(deps: PodAttestorDeps): {
   const listPods = kubelet.listPods.bind(kubelet);
   const pods = new KubeletPods({ listPods, refreshMs, clock, log, ...(counters && { counters }) });
   const namespaces = settings.namespaceLabels ? namespaceLabels(deps, opened) : undefined;
-  const attestor = new K8sAttestor({
+  const common = {
     heads: cgroupRoot === undefined ? headsOfAgent(ownCgroupPaths()) : headsOfRoot(cgroupRoot),
     pods,
     namespaces,
-    isWanted: (prefix) => views.asksFor("k8s", prefix),
     rules: { nodeName, namespaces: staticPodNamespaces },
     refreshMs,
     waitMs: settings.wait,
     clock,
-  });
+  };
+  const isWanted = (prefix: string): boolean => views.asksFor("k8s", prefix);
+  const attestor = new K8sAttestor({ ...common, isWanted });
+  const explaining = new K8sAttestor({ ...common, isWanted: () => true });
   const run = async (signal: AbortSignal): Promise<void> => {
     await runTasks(
       {
@@ -96,7 +107,7 @@ function podAttestor(deps: PodAttestorDeps): {
       signal,
     );
   };
-  return { attestor, run, opened };
+  return { attestor, explaining, run, opened };
 }
 
 /** @throws {Error} when nothing says where the API server is */

@@ -59,7 +59,7 @@ export class WorkloadMachine implements AsyncDisposable {
         limits: { ...limits, ...changes },
         waitForIdentityMs: 0,
         views,
-        attestors: attestors.attestors,
+        attestation: attestors,
         info: () => ({ agentId: "spiffe://td.test/spire/agent/test/1" }),
         log,
         clock: clockAtTestNow,
