@@ -1,5 +1,6 @@
-import { readlink } from "node:fs/promises";
+import { mkdir, readlink } from "node:fs/promises";
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Logger } from "../../runtime/log.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
@@ -30,6 +31,8 @@ export class AdminSocket implements AsyncDisposable {
   static async open(deps: AdminSocketDeps): Promise<AdminSocket> {
     const { endpoint, grantsOfUser, log, random } = deps;
     const admin = new AdminSocket(deps);
+    // In a container nobody else makes it. Open to be passed through: who connects is asked again, and need not be our user.
+    if ("path" in endpoint) await mkdir(dirname(endpoint.path), { recursive: true, mode: 0o755 });
     admin.#listener = await UnixListener.open({
       endpoint,
       maxConnections: MAX_CONNECTIONS,
