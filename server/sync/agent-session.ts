@@ -61,8 +61,10 @@ export class AgentSession {
     this.#ended.abort(reason);
   }
 
-  /** A commit changed entries of the agent. */
-  entriesChanged(revision: bigint, ids: Iterable<string>): void {
+  /** A commit changed entries of the agent, or where its entries come from: then it may name none. */
+  entriesChanged(revision: bigint, ids: readonly string[]): void {
+    // The agent has to say that it is there, or everybody who waits for that revision waits for ever.
+    if (ids.length === 0) this.pending.addPlace();
     this.pending.addEntries(ids);
     this.progress.changed(revision);
     this.#wake?.();
