@@ -3,6 +3,7 @@ import { runAudit } from "./audit/run-audit.ts";
 import { runPublishers } from "./bundle/publishing/run-publishers.ts";
 import { runEntryExpiry } from "./entries/entry-expiry.ts";
 import { heartbeatContent } from "./heartbeat-content.ts";
+import { runNodeEviction } from "./node-attestation/k8s-psat/evict-nodes.ts";
 import { runAgentPurge } from "./node-attestation/purge-agents.ts";
 import type { Parts } from "./open-parts.ts";
 import type { ServerDeps } from "./server-deps.ts";
@@ -58,6 +59,11 @@ export function serverTasks(
           clock,
           log: log("agents"),
         },
+        stop,
+      ),
+    "node eviction": (stop) =>
+      runNodeEviction(
+        { clusters: known.clusters, store, audit, clock, random, log: log("clusters") },
         stop,
       ),
     heartbeats: (stop) =>

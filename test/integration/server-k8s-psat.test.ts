@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { K8sPsatAttestor } from "../../agent/node-attestation/k8s-psat.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
+import { Entry } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import { Status, type StatusError } from "../../runtime/errors/status-error.ts";
 import { retryDelayMs } from "../../runtime/rpc/status-details.ts";
 import { FakeKubeApi } from "../fakes/fake-kube-api.ts";
@@ -153,6 +155,23 @@ class World implements AsyncDisposable {
     });
   }
 
+  /** Waits until these are the agents on record. */
+  async untilAgents(...ids: readonly string[]): Promise<void> {
+    using admin = this.server.admin();
+    await eventually(`the agents ${ids}`, async () => {
+      const { agents } = await admin.client(Agent).listAgents({}, CALL);
+      const found = agents.map(({ id }) => `spiffe://${id?.trustDomain}${id?.path}`);
+      return isDeepStrictEqual(found.sort(), [...ids].sort()) || undefined;
+    });
+  }
+
+  /** The IDs of all entries. */
+  async entries(): Promise<readonly string[]> {
+    using admin = this.server.admin();
+    const { entries } = await admin.client(Entry).listEntries({}, CALL);
+    return entries.map(({ id }) => id);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
     await this.api[Symbol.asyncDispose]();
@@ -279,6 +298,70 @@ describe("k8s_psat", () => {
     await world.attest();
     const lines = JSON.stringify(server.log.lines);
     assert.equal(lines.includes(TOKEN) || lines.includes(api.token), false);
+  });
+
+  it("evicts the agent of a deleted node, with its entries, and says so in the audit", async () => {
+    await using world = await World.open();
+    const { id } = await world.attest();
+    await world.server.createEntries(id, "/a", "/b");
+    const [kept] = await world.server.createEntries("spiffe://example.test/other", "/c");
+    world.api.remove("nodes", NODE.metadata);
+    await world.untilAgents();
+    assert.deepEqual(await world.entries(), [kept]);
+    await assert.rejects(world.attest(), { reason: "node_gone" });
+    using admin = world.server.admin();
+    const actions: string[] = [];
+    for await (const { line } of admin.client(Admin).listAudit({}, CALL)) {
+      const { action, source, phase } = JSON.parse(Buffer.from(line).toString());
+      if (source === "internal" && phase === "intent") actions.push(action);
+    }
+    assert.deepEqual(actions.slice(-2), ["entry.delete", "agent.evict"]);
+  });
+
+  it("evicts the agent of a node that was made anew under its name, and takes the new one's", async () => {
+    await using world = await World.open();
+    const { id } = await world.attest();
+    world.api.remove("nodes", NODE.metadata);
+    world.api.put("nodes", { metadata: { ...NODE.metadata, uid: "uid-new" } });
+    await world.untilAgents();
+    await assert.rejects(world.attest(), { reason: "node_mismatch" });
+    world.api.tokens.set(TOKEN, review({}, { "node-uid": "uid-new" }));
+    await world.attest();
+    await world.untilAgents(id.replace("uid-node-1", "uid-new"));
+  });
+
+  it("evicts the agents of nodes that went while nobody looked, unless none is left", async () => {
+    await using world = await World.open();
+    const first = await world.attest();
+    world.api.put("nodes", { metadata: { name: "node-2" } });
+    world.api.put("pods", pod({ spec: { nodeName: "node-2", serviceAccountName: "assay-agent" } }));
+    world.api.tokens.set(TOKEN, review({}, { "node-uid": "uid-node-2", "node-name": "node-2" }));
+    const { id } = await eventually("the second agent", () => world.attest());
+    await world.untilAgents(first.id, id);
+    world.api.forget("nodes", "node-1");
+    await world.untilAgents(id);
+    world.api.forget("nodes", "node-2");
+    const message = "Too many agents have lost their nodes at once, none is evicted";
+    await eventually(
+      "the alarm",
+      () => world.server.log.messages("error").includes(message) || undefined,
+    );
+    await world.untilAgents(id);
+  });
+
+  it("evicts nobody before the API server has confirmed it", async () => {
+    await using world = await World.open();
+    const { id } = await world.attest();
+    world.api.failure = { status: 500, body: "" };
+    world.api.remove("nodes", NODE.metadata);
+    const message = "Agents of deleted nodes could not be evicted";
+    await eventually(
+      "the attempt",
+      () => world.server.log.messages("warn").includes(message) || undefined,
+    );
+    await world.untilAgents(id);
+    world.api.failure = undefined;
+    await world.untilAgents();
   });
 
   it("takes clusters in and out with a reload", async () => {
