@@ -47,6 +47,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
     add: async (program, io) =>
       (await import("./server/cli/token-commands.ts")).addTokenCommands(program, io),
   },
+  cluster: {
+    description: "Kubernetes clusters of the server.",
+    add: async (program, io) =>
+      (await import("./server/cli/cluster-commands.ts")).addClusterCommands(program, io),
+  },
   bundle: {
     description: "Trust bundles.",
     add: async (program, io) =>

@@ -89,6 +89,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
         ...deps,
         core,
         settings,
+        known,
         agents,
         attestors: reloading.attestors,
         usage,

@@ -24,6 +24,7 @@ import type { ConfigDifference } from "./config/reload.ts";
 import { NO_GRANTS } from "./config/roles.ts";
 import type { SettingsInForce } from "./config/settings-in-force.ts";
 import { EntryWrites } from "./entries/entry-writes.ts";
+import type { KnownClusters } from "./k8s/known-clusters.ts";
 import type { LastSeen } from "./node-attestation/last-seen.ts";
 import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
 import type { Core } from "./open-core.ts";
@@ -38,6 +39,7 @@ import { WireParts } from "./sync/wire-parts.ts";
 export interface ServicesDeps {
   readonly core: Core;
   readonly settings: SettingsInForce;
+  readonly known: KnownClusters;
   readonly agents: ConnectedAgents;
   readonly attestors: () => ReadonlyMap<string, NodeAttestor>;
   readonly usage: EntryUsage;
@@ -106,6 +108,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       rollout: { store, agents, times: core.times, clock },
       explain: { trustDomain, store, authorization, agents, clock },
       store,
+      clusters: { known: deps.known, store, clock },
       reload: deps.reload,
       clock,
     }),

@@ -266,6 +266,12 @@ const admin: Rows<typeof Admin> = {
   checkAccess: read(),
   backup: change({ action: "store.backup", resource: ({ path }) => path }, "operator"),
   reload: change({ action: "server.reload" }, "operator"),
+  addCluster: change(
+    { action: "cluster.add", resource: ({ cluster }) => cluster?.name ?? "" },
+    "operator",
+  ),
+  removeCluster: change({ action: "cluster.remove", resource: ({ name }) => name }, "operator"),
+  listClusters: read(),
   reportRegistrar: by("status", "registrar"),
   listRegistrars: read(),
   confirmRegistrar: change(

@@ -83,8 +83,22 @@ const rules = {
     .describe("Keys of labels of the agent's pod that become selectors agent_pod_label:KEY:VALUE."),
 };
 
-/** Decodes {@link ClusterRules}, for clusters that come over the API. */
-export const clusterRulesSchema: z.ZodType<ClusterRules> = z.strictObject(rules);
+const namedRulesSchema = z.strictObject({ name: clusterNameSchema, ...rules });
+
+/**
+ * Reads the name and the rules of a cluster that does not come from a file; what is left out has the defaults of the file.
+ *
+ * @throws {Error} naming the first field that is not as it has to be
+ */
+export function parseClusterRules(raw: unknown): { name: string; rules: ClusterRules } {
+  const parsed = namedRulesSchema.safeParse(raw);
+  if (!parsed.success) {
+    const { path = [], message = "malformed" } = parsed.error.issues[0] ?? {};
+    throw new Error(`${path.join(".")}: ${message}`);
+  }
+  const { name, ...rules } = parsed.data;
+  return { name, rules };
+}
 
 const clusterSchema = z
   .strictObject({

@@ -7,6 +7,7 @@ import type { Caller } from "../caller.ts";
 import { type AdminAccessDeps, adminAccess } from "./admin-access.ts";
 import { type AdminAuditDeps, adminAudit } from "./admin-audit.ts";
 import { adminBackup } from "./admin-backup.ts";
+import { type AdminClustersDeps, adminClusters } from "./admin-clusters.ts";
 import { type AdminEntriesDeps, adminEntries } from "./admin-entries.ts";
 import { type AdminExplainDeps, adminExplain } from "./admin-explain.ts";
 import { adminRegistrars } from "./admin-registrars.ts";
@@ -20,6 +21,7 @@ export interface AdminServiceDeps {
   readonly audit: AdminAuditDeps;
   readonly rollout: AdminRolloutDeps;
   readonly explain: AdminExplainDeps;
+  readonly clusters: AdminClustersDeps;
   readonly store: Pick<Store, "backup">;
   readonly reload: Reload;
   readonly clock: Clock;
@@ -35,5 +37,6 @@ export function adminService(deps: AdminServiceDeps): Registration<Caller> {
     ...adminBackup(deps.store),
     ...adminReload(deps.reload),
     ...adminRegistrars(deps),
+    ...adminClusters(deps.clusters),
   });
 }

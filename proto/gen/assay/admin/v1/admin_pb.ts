@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/admin/v1/admin.proto.
  */
 export const file_assay_admin_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEi7AIKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKBk9yaWdpbhIMCgRraW5kGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKAMiawoRRW50cnlXaXRoTWV0YWRhdGESJQoFZW50cnkYASABKAsyFi5zcGlyZS5hcGkudHlwZXMuRW50cnkSLwoIbWV0YWRhdGEYAiABKAsyHS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhInoKC0VudHJ5UmVzdWx0EicKBnN0YXR1cxgBIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5TdGF0dXMSMAoFZW50cnkYAiABKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIQCgh3YXJuaW5ncxgDIAMoCSJeChdCYXRjaENyZWF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIqcBChdCYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESLgoKaW5wdXRfbWFzaxgCIAEoCzIaLnNwaXJlLmFwaS50eXBlcy5FbnRyeU1hc2sSDwoHZHJ5X3J1bhgDIAEoCBIXCg9tZXRhZGF0YV9maWVsZHMYBCADKAkiWgoYQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEiwKB3Jlc3VsdHMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FbnRyeVJlc3VsdBIQCghyZXZpc2lvbhgCIAEoBCI3ChdCYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBILCgNpZHMYASADKAkSDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEItwBChJMaXN0RW50cmllc1JlcXVlc3QSDwoHdW5vd25lZBgBIAEoCBIUCgx1bnVzZWRfc2luY2UYAiABKAMSDQoFb3duZXIYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkSRAoGZmlsdGVyGAYgASgLMjQuc3BpcmUuYXBpLnNlcnZlci5lbnRyeS52MS5MaXN0RW50cmllc1JlcXVlc3QuRmlsdGVyEgsKA2lkcxgHIAMoCRIWCg5vcmlnaW5fY2x1c3RlchgIIAEoCSJiChNMaXN0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoTV2F0Y2hSb2xsb3V0UmVxdWVzdBIQCghyZXZpc2lvbhgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAgiiAEKB1JvbGxvdXQSEAoIcmV2aXNpb24YASABKAQSDwoHYXBwbGllZBgCIAEoDRIMCgRsYXRlGAMgAygJEiYKBmFic2VudBgEIAMoCzIWLmFzc2F5LmFkbWluLnYxLkFic2VudBISCgplbGFwc2VkX21zGAUgASgDEhAKCGNvbXBsZXRlGAYgASgIIjAKBkFic2VudBIQCghhZ2VudF9pZBgBIAEoCRIUCgxsYXN0X3NlZW5fbXMYAiABKAMiiAEKDkV4cGxhaW5SZXF1ZXN0EisKCGFnZW50X2lkGAEgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXNlbGVjdG9ycxgCIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchILCgNwaWQYAyABKAUSDgoGcmVjZW50GAQgASgIIkQKD0V4cGxhaW5SZXNwb25zZRIxCgxleHBsYW5hdGlvbnMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FeHBsYW5hdGlvbiLFAQoLRXhwbGFuYXRpb24SDQoFY2F1c2UYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISLQoKY2FuZGlkYXRlcxgFIAMoCzIZLmFzc2F5LmFkbWluLnYxLkNhbmRpZGF0ZRInCgdyZWZ1c2FsGAYgASgLMhYuYXNzYXkuc3luYy52MS5SZWZ1c2FsIn0KCUNhbmRpZGF0ZRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRINCgVjYXVzZRgCIAEoCRIqCgdtaXNzaW5nGAMgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmRldGFpbBgEIAEoCSI9ChJDaGVja0FjY2Vzc1JlcXVlc3QSCwoDd2hvGAEgASgJEgwKBHZlcmIYAiABKAkSDAoEd2hhdBgDIAEoCSJfChNDaGVja0FjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLcmVhc29uX2NvZGUYAiABKAkSEwoLZXhwbGFuYXRpb24YAyABKAkSDQoFcm9sZXMYBCADKAkiHQoNQmFja3VwUmVxdWVzdBIMCgRwYXRoGAEgASgJIkYKDkJhY2t1cFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIiAKDVJlbG9hZFJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJ0Cg5SZWxvYWRSZXNwb25zZRItCgdhcHBsaWVkGAEgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlEjMKDW5lZWRzX3Jlc3RhcnQYAiADKAsyHC5hc3NheS5hZG1pbi52MS5Db25maWdDaGFuZ2UiOwoMQ29uZmlnQ2hhbmdlEgwKBHBhdGgYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJInwKEExpc3RBdWRpdFJlcXVlc3QSEAoIZnJvbV9zZXEYASABKAQSEAoIc2luY2VfbXMYAiABKAMSEgoKY3JlZGVudGlhbBgDIAEoCRIRCglzcGlmZmVfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEg0KBWxpbWl0GAYgASgNIjgKC0F1ZGl0UmVjb3JkEg4KBndyaXRlchgBIAEoCRILCgNzZXEYAiABKAQSDAoEbGluZRgDIAEoDCIlChJWZXJpZnlBdWRpdFJlcXVlc3QSDwoHd2l0bmVzcxgBIAEoCCKAAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSEAoIZmluZGluZ3MYAiADKAkSDwoHcmVjb3JkcxgDIAEoBBIRCglmaXJzdF9zZXEYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSEQoJd2l0bmVzc2VzGAYgASgNIoUCCg9SZWdpc3RyYXJSZXBvcnQSDwoHY2x1c3RlchgBIAEoCRIQCghpbnN0YW5jZRgCIAEoCRITCgtjbHVzdGVyX3VpZBgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg8KB2N1cnJlbnQYBSABKAgSDAoEcG9kcxgGIAEoBBIRCglyZXNvdXJjZXMYByABKAQSDwoHZW50cmllcxgIIAEoBBIPCgdwZW5kaW5nGAkgASgEEg8KB2ZhaWxpbmcYCiABKAQSLAoFaG9sZHMYCyADKAsyHS5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJIb2xkEhYKDnJlcG9ydGVkX2F0X21zGAwgASgDImAKDVJlZ2lzdHJhckhvbGQSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEAoIYWZmZWN0ZWQYBCABKAQSEAoIc2luY2VfbXMYBSABKAMiSQoWUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBIvCgZyZXBvcnQYASABKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiMgoXUmVwb3J0UmVnaXN0cmFyUmVzcG9uc2USFwoPY29uZmlybWVkX2hvbGRzGAEgAygJIhcKFUxpc3RSZWdpc3RyYXJzUmVxdWVzdCJNChZMaXN0UmVnaXN0cmFyc1Jlc3BvbnNlEjMKCnJlZ2lzdHJhcnMYASADKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiPAoXQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIQCghob2xkX2lkcxgCIAMoCSJMChhDb25maXJtUmVnaXN0cmFyUmVzcG9uc2USMAoJY29uZmlybWVkGAEgAygLMh0uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFySG9sZDLsCQoFQWRtaW4SZQoQQmF0Y2hDcmVhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoQ3JlYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoVXBkYXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXNwb25zZRJlChBCYXRjaERlbGV0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hEZWxldGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USVgoLTGlzdEVudHJpZXMSIi5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1Jlc3BvbnNlEk4KDFdhdGNoUm9sbG91dBIjLmFzc2F5LmFkbWluLnYxLldhdGNoUm9sbG91dFJlcXVlc3QaFy5hc3NheS5hZG1pbi52MS5Sb2xsb3V0MAESSgoHRXhwbGFpbhIeLmFzc2F5LmFkbWluLnYxLkV4cGxhaW5SZXF1ZXN0Gh8uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlc3BvbnNlElYKC0NoZWNrQWNjZXNzEiIuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXF1ZXN0GiMuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXNwb25zZRJHCgZCYWNrdXASHS5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuQmFja3VwUmVzcG9uc2USRwoGUmVsb2FkEh0uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVxdWVzdBoeLmFzc2F5LmFkbWluLnYxLlJlbG9hZFJlc3BvbnNlEmIKD1JlcG9ydFJlZ2lzdHJhchImLmFzc2F5LmFkbWluLnYxLlJlcG9ydFJlZ2lzdHJhclJlcXVlc3QaJy5hc3NheS5hZG1pbi52MS5SZXBvcnRSZWdpc3RyYXJSZXNwb25zZRJfCg5MaXN0UmVnaXN0cmFycxIlLmFzc2F5LmFkbWluLnYxLkxpc3RSZWdpc3RyYXJzUmVxdWVzdBomLmFzc2F5LmFkbWluLnYxLkxpc3RSZWdpc3RyYXJzUmVzcG9uc2USZQoQQ29uZmlybVJlZ2lzdHJhchInLmFzc2F5LmFkbWluLnYxLkNvbmZpcm1SZWdpc3RyYXJSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQ29uZmlybVJlZ2lzdHJhclJlc3BvbnNlEkwKCUxpc3RBdWRpdBIgLmFzc2F5LmFkbWluLnYxLkxpc3RBdWRpdFJlcXVlc3QaGy5hc3NheS5hZG1pbi52MS5BdWRpdFJlY29yZDABElYKC1ZlcmlmeUF1ZGl0EiIuYXNzYXkuYWRtaW4udjEuVmVyaWZ5QXVkaXRSZXF1ZXN0GiMuYXNzYXkuYWRtaW4udjEuVmVyaWZ5QXVkaXRSZXNwb25zZWIGcHJvdG8z", [file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
+  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEi7AIKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKBk9yaWdpbhIMCgRraW5kGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKAMiawoRRW50cnlXaXRoTWV0YWRhdGESJQoFZW50cnkYASABKAsyFi5zcGlyZS5hcGkudHlwZXMuRW50cnkSLwoIbWV0YWRhdGEYAiABKAsyHS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhInoKC0VudHJ5UmVzdWx0EicKBnN0YXR1cxgBIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5TdGF0dXMSMAoFZW50cnkYAiABKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIQCgh3YXJuaW5ncxgDIAMoCSJeChdCYXRjaENyZWF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIqcBChdCYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESLgoKaW5wdXRfbWFzaxgCIAEoCzIaLnNwaXJlLmFwaS50eXBlcy5FbnRyeU1hc2sSDwoHZHJ5X3J1bhgDIAEoCBIXCg9tZXRhZGF0YV9maWVsZHMYBCADKAkiWgoYQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEiwKB3Jlc3VsdHMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FbnRyeVJlc3VsdBIQCghyZXZpc2lvbhgCIAEoBCI3ChdCYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBILCgNpZHMYASADKAkSDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEItwBChJMaXN0RW50cmllc1JlcXVlc3QSDwoHdW5vd25lZBgBIAEoCBIUCgx1bnVzZWRfc2luY2UYAiABKAMSDQoFb3duZXIYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkSRAoGZmlsdGVyGAYgASgLMjQuc3BpcmUuYXBpLnNlcnZlci5lbnRyeS52MS5MaXN0RW50cmllc1JlcXVlc3QuRmlsdGVyEgsKA2lkcxgHIAMoCRIWCg5vcmlnaW5fY2x1c3RlchgIIAEoCSJiChNMaXN0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoTV2F0Y2hSb2xsb3V0UmVxdWVzdBIQCghyZXZpc2lvbhgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAgiiAEKB1JvbGxvdXQSEAoIcmV2aXNpb24YASABKAQSDwoHYXBwbGllZBgCIAEoDRIMCgRsYXRlGAMgAygJEiYKBmFic2VudBgEIAMoCzIWLmFzc2F5LmFkbWluLnYxLkFic2VudBISCgplbGFwc2VkX21zGAUgASgDEhAKCGNvbXBsZXRlGAYgASgIIjAKBkFic2VudBIQCghhZ2VudF9pZBgBIAEoCRIUCgxsYXN0X3NlZW5fbXMYAiABKAMiiAEKDkV4cGxhaW5SZXF1ZXN0EisKCGFnZW50X2lkGAEgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXNlbGVjdG9ycxgCIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchILCgNwaWQYAyABKAUSDgoGcmVjZW50GAQgASgIIkQKD0V4cGxhaW5SZXNwb25zZRIxCgxleHBsYW5hdGlvbnMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FeHBsYW5hdGlvbiLFAQoLRXhwbGFuYXRpb24SDQoFY2F1c2UYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISLQoKY2FuZGlkYXRlcxgFIAMoCzIZLmFzc2F5LmFkbWluLnYxLkNhbmRpZGF0ZRInCgdyZWZ1c2FsGAYgASgLMhYuYXNzYXkuc3luYy52MS5SZWZ1c2FsIn0KCUNhbmRpZGF0ZRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRINCgVjYXVzZRgCIAEoCRIqCgdtaXNzaW5nGAMgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmRldGFpbBgEIAEoCSI9ChJDaGVja0FjY2Vzc1JlcXVlc3QSCwoDd2hvGAEgASgJEgwKBHZlcmIYAiABKAkSDAoEd2hhdBgDIAEoCSJfChNDaGVja0FjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLcmVhc29uX2NvZGUYAiABKAkSEwoLZXhwbGFuYXRpb24YAyABKAkSDQoFcm9sZXMYBCADKAkiHQoNQmFja3VwUmVxdWVzdBIMCgRwYXRoGAEgASgJIkYKDkJhY2t1cFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIiAKDVJlbG9hZFJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJ0Cg5SZWxvYWRSZXNwb25zZRItCgdhcHBsaWVkGAEgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlEjMKDW5lZWRzX3Jlc3RhcnQYAiADKAsyHC5hc3NheS5hZG1pbi52MS5Db25maWdDaGFuZ2UiOwoMQ29uZmlnQ2hhbmdlEgwKBHBhdGgYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJInwKEExpc3RBdWRpdFJlcXVlc3QSEAoIZnJvbV9zZXEYASABKAQSEAoIc2luY2VfbXMYAiABKAMSEgoKY3JlZGVudGlhbBgDIAEoCRIRCglzcGlmZmVfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEg0KBWxpbWl0GAYgASgNIjgKC0F1ZGl0UmVjb3JkEg4KBndyaXRlchgBIAEoCRILCgNzZXEYAiABKAQSDAoEbGluZRgDIAEoDCIlChJWZXJpZnlBdWRpdFJlcXVlc3QSDwoHd2l0bmVzcxgBIAEoCCKAAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSEAoIZmluZGluZ3MYAiADKAkSDwoHcmVjb3JkcxgDIAEoBBIRCglmaXJzdF9zZXEYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSEQoJd2l0bmVzc2VzGAYgASgNIoUCCg9SZWdpc3RyYXJSZXBvcnQSDwoHY2x1c3RlchgBIAEoCRIQCghpbnN0YW5jZRgCIAEoCRITCgtjbHVzdGVyX3VpZBgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg8KB2N1cnJlbnQYBSABKAgSDAoEcG9kcxgGIAEoBBIRCglyZXNvdXJjZXMYByABKAQSDwoHZW50cmllcxgIIAEoBBIPCgdwZW5kaW5nGAkgASgEEg8KB2ZhaWxpbmcYCiABKAQSLAoFaG9sZHMYCyADKAsyHS5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJIb2xkEhYKDnJlcG9ydGVkX2F0X21zGAwgASgDImAKDVJlZ2lzdHJhckhvbGQSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEAoIYWZmZWN0ZWQYBCABKAQSEAoIc2luY2VfbXMYBSABKAMiSQoWUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBIvCgZyZXBvcnQYASABKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiMgoXUmVwb3J0UmVnaXN0cmFyUmVzcG9uc2USFwoPY29uZmlybWVkX2hvbGRzGAEgAygJIhcKFUxpc3RSZWdpc3RyYXJzUmVxdWVzdCJNChZMaXN0UmVnaXN0cmFyc1Jlc3BvbnNlEjMKCnJlZ2lzdHJhcnMYASADKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiPAoXQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIQCghob2xkX2lkcxgCIAMoCSJMChhDb25maXJtUmVnaXN0cmFyUmVzcG9uc2USMAoJY29uZmlybWVkGAEgAygLMh0uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFySG9sZCLiAQoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEhgKEHNlcnZpY2VfYWNjb3VudHMYAiADKAkSEQoJYXVkaWVuY2VzGAMgAygJEhMKC2FnZW50X2lkX2J5GAQgASgJEhMKC25vZGVfbGFiZWxzGAUgAygJEhIKCnBvZF9sYWJlbHMYBiADKAkSDgoGb3JpZ2luGAcgASgJEgsKA3VpZBgIIAEoCRIPCgdjdXJyZW50GAkgASgIEg0KBW5vZGVzGAogASgEEgwKBHBvZHMYCyABKAQSEwoLaGVhcmRfYXRfbXMYDCABKAMikAEKDUNsdXN0ZXJBY2Nlc3MSDgoGc2VydmVyGAEgASgJEhcKD2NhX2NlcnRpZmljYXRlcxgCIAEoCRIXCg90bHNfc2VydmVyX25hbWUYAyABKAkSDQoFdG9rZW4YBCABKAkSGgoSY2xpZW50X2NlcnRpZmljYXRlGAUgASgJEhIKCmNsaWVudF9rZXkYBiABKAkifwoRQWRkQ2x1c3RlclJlcXVlc3QSKAoHY2x1c3RlchgBIAEoCzIXLmFzc2F5LmFkbWluLnYxLkNsdXN0ZXISLQoGYWNjZXNzGAIgASgLMh0uYXNzYXkuYWRtaW4udjEuQ2x1c3RlckFjY2VzcxIRCgl1bmNoZWNrZWQYAyABKAgiPgoSQWRkQ2x1c3RlclJlc3BvbnNlEigKB2NsdXN0ZXIYASABKAsyFy5hc3NheS5hZG1pbi52MS5DbHVzdGVyIiQKFFJlbW92ZUNsdXN0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiFwoVUmVtb3ZlQ2x1c3RlclJlc3BvbnNlIhUKE0xpc3RDbHVzdGVyc1JlcXVlc3QiQQoUTGlzdENsdXN0ZXJzUmVzcG9uc2USKQoIY2x1c3RlcnMYASADKAsyFy5hc3NheS5hZG1pbi52MS5DbHVzdGVyMvoLCgVBZG1pbhJlChBCYXRjaENyZWF0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USZQoQQmF0Y2hVcGRhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoRGVsZXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoRGVsZXRlRW50cnlSZXNwb25zZRJWCgtMaXN0RW50cmllcxIiLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVxdWVzdBojLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2USTgoMV2F0Y2hSb2xsb3V0EiMuYXNzYXkuYWRtaW4udjEuV2F0Y2hSb2xsb3V0UmVxdWVzdBoXLmFzc2F5LmFkbWluLnYxLlJvbGxvdXQwARJKCgdFeHBsYWluEh4uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlcXVlc3QaHy5hc3NheS5hZG1pbi52MS5FeHBsYWluUmVzcG9uc2USVgoLQ2hlY2tBY2Nlc3MSIi5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1Jlc3BvbnNlEkcKBkJhY2t1cBIdLmFzc2F5LmFkbWluLnYxLkJhY2t1cFJlcXVlc3QaHi5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXNwb25zZRJHCgZSZWxvYWQSHS5hc3NheS5hZG1pbi52MS5SZWxvYWRSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVzcG9uc2USYgoPUmVwb3J0UmVnaXN0cmFyEiYuYXNzYXkuYWRtaW4udjEuUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBonLmFzc2F5LmFkbWluLnYxLlJlcG9ydFJlZ2lzdHJhclJlc3BvbnNlEl8KDkxpc3RSZWdpc3RyYXJzEiUuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXF1ZXN0GiYuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXNwb25zZRJlChBDb25maXJtUmVnaXN0cmFyEicuYXNzYXkuYWRtaW4udjEuQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5Db25maXJtUmVnaXN0cmFyUmVzcG9uc2USTAoJTGlzdEF1ZGl0EiAuYXNzYXkuYWRtaW4udjEuTGlzdEF1ZGl0UmVxdWVzdBobLmFzc2F5LmFkbWluLnYxLkF1ZGl0UmVjb3JkMAESVgoLVmVyaWZ5QXVkaXQSIi5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlc3BvbnNlElMKCkFkZENsdXN0ZXISIS5hc3NheS5hZG1pbi52MS5BZGRDbHVzdGVyUmVxdWVzdBoiLmFzc2F5LmFkbWluLnYxLkFkZENsdXN0ZXJSZXNwb25zZRJcCg1SZW1vdmVDbHVzdGVyEiQuYXNzYXkuYWRtaW4udjEuUmVtb3ZlQ2x1c3RlclJlcXVlc3QaJS5hc3NheS5hZG1pbi52MS5SZW1vdmVDbHVzdGVyUmVzcG9uc2USWQoMTGlzdENsdXN0ZXJzEiMuYXNzYXkuYWRtaW4udjEuTGlzdENsdXN0ZXJzUmVxdWVzdBokLmFzc2F5LmFkbWluLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlYgZwcm90bzM", [file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
 
 /**
  * @generated from message assay.admin.v1.EntryMetadata
@@ -1197,6 +1197,250 @@ export const ConfirmRegistrarResponseSchema: GenMessage<ConfirmRegistrarResponse
   messageDesc(file_assay_admin_v1_admin, 37);
 
 /**
+ * @generated from message assay.admin.v1.Cluster
+ */
+export type Cluster = Message<"assay.admin.v1.Cluster"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Service accounts that agents run as, each as "namespace:name".
+   *
+   * @generated from field: repeated string service_accounts = 2;
+   */
+  serviceAccounts: string[];
+
+  /**
+   * Without any: the server's defaults.
+   *
+   * @generated from field: repeated string audiences = 3;
+   */
+  audiences: string[];
+
+  /**
+   * "node" or "pod"; empty for "node".
+   *
+   * @generated from field: string agent_id_by = 4;
+   */
+  agentIdBy: string;
+
+  /**
+   * Keys of the labels that become selectors.
+   *
+   * @generated from field: repeated string node_labels = 5;
+   */
+  nodeLabels: string[];
+
+  /**
+   * @generated from field: repeated string pod_labels = 6;
+   */
+  podLabels: string[];
+
+  /**
+   * Output only: "configuration" or "store".
+   *
+   * @generated from field: string origin = 7;
+   */
+  origin: string;
+
+  /**
+   * Output only: UID of the namespace kube-system; empty before it was seen.
+   *
+   * @generated from field: string uid = 8;
+   */
+  uid: string;
+
+  /**
+   * Output only: whether changes of the cluster arrive as they happen.
+   *
+   * @generated from field: bool current = 9;
+   */
+  current: boolean;
+
+  /**
+   * Output only: what was seen, and when the API server was last heard of (zero: never).
+   *
+   * @generated from field: uint64 nodes = 10;
+   */
+  nodes: bigint;
+
+  /**
+   * @generated from field: uint64 pods = 11;
+   */
+  pods: bigint;
+
+  /**
+   * @generated from field: int64 heard_at_ms = 12;
+   */
+  heardAtMs: bigint;
+};
+
+/**
+ * Describes the message assay.admin.v1.Cluster.
+ * Use `create(ClusterSchema)` to create a new message.
+ */
+export const ClusterSchema: GenMessage<Cluster> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 38);
+
+/**
+ * How an API server is reached. Never sent by the server.
+ *
+ * @generated from message assay.admin.v1.ClusterAccess
+ */
+export type ClusterAccess = Message<"assay.admin.v1.ClusterAccess"> & {
+  /**
+   * An https URL.
+   *
+   * @generated from field: string server = 1;
+   */
+  server: string;
+
+  /**
+   * PEM; empty for the authorities that the server's system knows.
+   *
+   * @generated from field: string ca_certificates = 2;
+   */
+  caCertificates: string;
+
+  /**
+   * @generated from field: string tls_server_name = 3;
+   */
+  tlsServerName: string;
+
+  /**
+   * @generated from field: string token = 4;
+   */
+  token: string;
+
+  /**
+   * PEM, in place of a token.
+   *
+   * @generated from field: string client_certificate = 5;
+   */
+  clientCertificate: string;
+
+  /**
+   * @generated from field: string client_key = 6;
+   */
+  clientKey: string;
+};
+
+/**
+ * Describes the message assay.admin.v1.ClusterAccess.
+ * Use `create(ClusterAccessSchema)` to create a new message.
+ */
+export const ClusterAccessSchema: GenMessage<ClusterAccess> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 39);
+
+/**
+ * @generated from message assay.admin.v1.AddClusterRequest
+ */
+export type AddClusterRequest = Message<"assay.admin.v1.AddClusterRequest"> & {
+  /**
+   * @generated from field: assay.admin.v1.Cluster cluster = 1;
+   */
+  cluster?: Cluster | undefined;
+
+  /**
+   * @generated from field: assay.admin.v1.ClusterAccess access = 2;
+   */
+  access?: ClusterAccess | undefined;
+
+  /**
+   * Adds it although the API server cannot be asked now.
+   *
+   * @generated from field: bool unchecked = 3;
+   */
+  unchecked: boolean;
+};
+
+/**
+ * Describes the message assay.admin.v1.AddClusterRequest.
+ * Use `create(AddClusterRequestSchema)` to create a new message.
+ */
+export const AddClusterRequestSchema: GenMessage<AddClusterRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 40);
+
+/**
+ * @generated from message assay.admin.v1.AddClusterResponse
+ */
+export type AddClusterResponse = Message<"assay.admin.v1.AddClusterResponse"> & {
+  /**
+   * @generated from field: assay.admin.v1.Cluster cluster = 1;
+   */
+  cluster?: Cluster | undefined;
+};
+
+/**
+ * Describes the message assay.admin.v1.AddClusterResponse.
+ * Use `create(AddClusterResponseSchema)` to create a new message.
+ */
+export const AddClusterResponseSchema: GenMessage<AddClusterResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 41);
+
+/**
+ * @generated from message assay.admin.v1.RemoveClusterRequest
+ */
+export type RemoveClusterRequest = Message<"assay.admin.v1.RemoveClusterRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message assay.admin.v1.RemoveClusterRequest.
+ * Use `create(RemoveClusterRequestSchema)` to create a new message.
+ */
+export const RemoveClusterRequestSchema: GenMessage<RemoveClusterRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 42);
+
+/**
+ * @generated from message assay.admin.v1.RemoveClusterResponse
+ */
+export type RemoveClusterResponse = Message<"assay.admin.v1.RemoveClusterResponse"> & {
+};
+
+/**
+ * Describes the message assay.admin.v1.RemoveClusterResponse.
+ * Use `create(RemoveClusterResponseSchema)` to create a new message.
+ */
+export const RemoveClusterResponseSchema: GenMessage<RemoveClusterResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 43);
+
+/**
+ * @generated from message assay.admin.v1.ListClustersRequest
+ */
+export type ListClustersRequest = Message<"assay.admin.v1.ListClustersRequest"> & {
+};
+
+/**
+ * Describes the message assay.admin.v1.ListClustersRequest.
+ * Use `create(ListClustersRequestSchema)` to create a new message.
+ */
+export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 44);
+
+/**
+ * @generated from message assay.admin.v1.ListClustersResponse
+ */
+export type ListClustersResponse = Message<"assay.admin.v1.ListClustersResponse"> & {
+  /**
+   * @generated from field: repeated assay.admin.v1.Cluster clusters = 1;
+   */
+  clusters: Cluster[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ListClustersResponse.
+ * Use `create(ListClustersResponseSchema)` to create a new message.
+ */
+export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 45);
+
+/**
  * @generated from service assay.admin.v1.Admin
  */
 export const Admin: GenService<{
@@ -1329,6 +1573,33 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof VerifyAuditRequestSchema;
     output: typeof VerifyAuditResponseSchema;
+  },
+  /**
+   * Kubernetes clusters in which nodes can be attested. Those of the configuration are listed and
+   * cannot be removed.
+   *
+   * @generated from rpc assay.admin.v1.Admin.AddCluster
+   */
+  addCluster: {
+    methodKind: "unary";
+    input: typeof AddClusterRequestSchema;
+    output: typeof AddClusterResponseSchema;
+  },
+  /**
+   * @generated from rpc assay.admin.v1.Admin.RemoveCluster
+   */
+  removeCluster: {
+    methodKind: "unary";
+    input: typeof RemoveClusterRequestSchema;
+    output: typeof RemoveClusterResponseSchema;
+  },
+  /**
+   * @generated from rpc assay.admin.v1.Admin.ListClusters
+   */
+  listClusters: {
+    methodKind: "unary";
+    input: typeof ListClustersRequestSchema;
+    output: typeof ListClustersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_assay_admin_v1_admin, 0);
