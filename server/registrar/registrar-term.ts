@@ -1,0 +1,276 @@
+import type { Logger } from "../../runtime/log.ts";
+import type { Random } from "../../runtime/random.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { KubeClient } from "../k8s/kube-client.ts";
+import type { ChangeListener, Loss } from "./cluster-follower.ts";
+import { ClusterIndex } from "./cluster-index.ts";
+import { desiredEntries, type RuleOutcome, staticEntry } from "./desired-entries.ts";
+import { type DesiredEntry, ENTRY_LABELS } from "./desired-entry.ts";
+import type { EntryApi } from "./entry-api.ts";
+import { changesOf, EntryBook, type GroupChanges, type ListedEntries } from "./entry-book.ts";
+import { EntryWriter } from "./entry-writer.ts";
+import { type Hold, Holds, isMassLoss } from "./holds.ts";
+import type { RegistrarMetrics } from "./metrics.ts";
+import type { RegistrarRules } from "./registrar-rules.ts";
+import { nameOfResource } from "./resources/resource.ts";
+import { Retries } from "./retries.ts";
+import { statusOf } from "./status/resource-status.ts";
+import { StatusWriter } from "./status/status-writer.ts";
+import { type GroupRecord, Tally } from "./tally.ts";
+import type { WriteProblem } from "./write-batch.ts";
+
+/** What a term needs. */
+export interface RegistrarTermDeps {
+  readonly rules: RegistrarRules;
+  readonly api: EntryApi;
+  readonly client: Pick<KubeClient, "get" | "merge">;
+  readonly metrics: RegistrarMetrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/**
+ * What the registrar of a cluster knows and does while it acts: it hears what changed, decides anew about the groups concerned, and
+ * has the difference written. It never touches an entry that it does not have in its book.
+ */
+export class RegistrarTerm implements ChangeListener {
+  readonly index: ClusterIndex;
+  readonly book: EntryBook = new EntryBook();
+  readonly holds: Holds;
+  readonly writer: EntryWriter;
+  readonly retries: Retries;
+  readonly statuses: StatusWriter;
+  readonly #deps: RegistrarTermDeps;
+  readonly #tally: Tally;
+  /** Groups that were asked for while nothing may be written. */
+  readonly #parked = new Set<string>();
+  /** Groups that were written since a list of our own entries began. */
+  #writtenSince: Set<string> | undefined;
+  #isDoubtful = false;
+  /** Called when a list makes it doubtful that this is still the same cluster. */
+  onDoubt: () => void = () => {};
+
+  constructor(deps: RegistrarTermDeps) {
+    const { rules, clock, random } = deps;
+    this.#deps = deps;
+    this.index = new ClusterIndex(rules);
+    this.holds = new Holds(deps);
+    this.retries = new Retries({ clock, random });
+    this.statuses = new StatusWriter({ ...deps, statusOf: (name) => this.#statusOf(name) });
+    this.#tally = new Tally((resource) => this.statuses.want(resource));
+    this.writer = new EntryWriter({
+      ...deps,
+      cluster: rules.clusterName,
+      book: this.book,
+      plan: (group) => this.#plan(group),
+      written: (group, problems) => this.#written(group, problems),
+    });
+  }
+
+  /** How many groups the server refuses something of. */
+  get failing(): number {
+    return this.#tally.refusedCount;
+  }
+
+  touched(groups: Iterable<string>): void {
+    for (const group of groups) this.writer.want(group);
+  }
+
+  settled(groups: Iterable<string>): void {
+    for (const group of groups) this.holds.letGo(group);
+  }
+
+  missing({ what, lost, kept, groups }: Loss): void {
+    if (isMassLoss(lost, kept)) {
+      this.#hold(
+        "mass_loss",
+        `a list lacks ${lost} of ${lost + kept} ${what}; the entries of ${groups.length} stay`,
+        groups,
+      );
+    }
+    this.touched(groups);
+  }
+
+  listed(): void {
+    this.#isDoubtful = true;
+    this.onDoubt();
+  }
+
+  /** The cluster was seen to be the one that it was. */
+  trust(): void {
+    this.#isDoubtful = false;
+    this.#unpark();
+  }
+
+  /** Stops everything until somebody confirms that another cluster has taken the place of the known one. */
+  distrust(known: string, found: string): void {
+    if (this.holds.isTotal) return;
+    this.#hold(
+      "other_cluster",
+      `the API server is another cluster's: kube-system has UID ${found}, known is ${known}`,
+      undefined,
+    );
+  }
+
+  /** Takes over the list of our own entries at the start, and has everything looked at. */
+  begin({ byGroup, clusterUids }: ListedEntries): void {
+    for (const [group, entries] of byGroup) this.book.set(group, entries);
+    const groups = new Set(this.index.groups());
+    const orphans = [...byGroup.keys()].filter((group) => !groups.has(group));
+    const other = [...clusterUids].find((uid) => uid !== this.#deps.rules.clusterUid);
+    if (other !== undefined) this.distrust(other, this.#deps.rules.clusterUid);
+    if (isMassLoss(orphans.length, byGroup.size - orphans.length)) {
+      const message = `${orphans.length} of ${byGroup.size} pods and static entries with entries are not there any more`;
+      this.#hold("mass_loss", message, orphans);
+    }
+    for (const name of this.index.readings.keys()) this.statuses.want(name);
+    this.touched(groups);
+    this.touched(orphans);
+  }
+
+  /** Compares the book with a new list. What was written while it was made is left for the next one. */
+  async resync(list: () => Promise<ListedEntries>): Promise<void> {
+    const written = new Set<string>();
+    this.#writtenSince = written;
+    const { byGroup } = await list();
+    this.#writtenSince = undefined;
+    for (const group of new Set([...byGroup.keys(), ...this.book.groups])) {
+      if (written.has(group) || this.writer.isPending(group)) continue;
+      const listed = byGroup.get(group) ?? [];
+      const known = this.book.of(group);
+      const isSame =
+        listed.length === known.length &&
+        listed.every(({ id, content }) =>
+          known.some((each) => each.id === id && each.content === content),
+        );
+      if (isSame) continue;
+      this.book.set(group, listed);
+      this.touched([group]);
+    }
+  }
+
+  /** Does what was held. @returns the hold, or nothing if there is none with this ID */
+  confirm(id: string): Hold | undefined {
+    const hold = this.holds.release(id);
+    if (hold === undefined) return undefined;
+    const { cluster, reason } = { cluster: this.#deps.rules.clusterName, reason: hold.reason };
+    this.#deps.log.info({ cluster, reason }, "Held changes were confirmed");
+    if (hold.groups !== undefined) this.touched(hold.groups);
+    this.#unpark();
+    return hold;
+  }
+
+  #hold(reason: Hold["reason"], message: string, groups: Iterable<string> | undefined): void {
+    const { id } = this.holds.add(reason, message, groups);
+    const { clusterName: cluster } = this.#deps.rules;
+    this.#deps.log.error(
+      { cluster, hold_id: id, reason, detail: message },
+      "Changes are held back until they are confirmed",
+    );
+    for (const name of this.index.readings.keys()) this.statuses.want(name);
+  }
+
+  #unpark(): void {
+    if (this.#isPaused) return;
+    const groups = [...this.#parked];
+    this.#parked.clear();
+    this.touched(groups);
+  }
+
+  get #isPaused(): boolean {
+    return this.#isDoubtful || this.holds.isTotal;
+  }
+
+  #plan(group: string): GroupChanges | undefined {
+    if (this.#isPaused) {
+      this.#parked.add(group);
+      return undefined;
+    }
+    const entries = this.#evaluate(group);
+    const changes = changesOf(entries, this.book.of(group));
+    return this.holds.has(group) ? { ...changes, remove: [] } : changes;
+  }
+
+  /** The entries that a group is to have; counts what came of its resources on the way. */
+  #evaluate(group: string): readonly DesiredEntry[] {
+    const { rules } = this.#deps;
+    const surroundings = this.index.surroundings(group);
+    if (surroundings !== undefined) {
+      const outcomes = desiredEntries(this.index.rules.values(), surroundings, rules);
+      const { namespace, name } = surroundings.pod;
+      const pod = `${namespace}/${name}`;
+      this.#tally.set(
+        group,
+        outcomes.map((outcome) => recordOf(outcome, pod)),
+      );
+      return outcomes.flatMap((outcome) => (outcome.kind === "entry" ? [outcome.entry] : []));
+    }
+    const resource = this.index.staticEntry(group);
+    if (resource === undefined) {
+      this.#tally.set(group, []);
+      return [];
+    }
+    const entry = staticEntry(resource, rules);
+    const name = nameOfResource(resource);
+    const failed = "message" in entry;
+    this.#tally.set(group, [
+      failed
+        ? { resource: name, kind: "failed", pod: resource.meta.name, message: entry.message }
+        : { resource: name, kind: "entry", pod: resource.meta.name },
+    ]);
+    return failed ? [] : [entry];
+  }
+
+  #written(group: string, problems: readonly WriteProblem[]): void {
+    this.#writtenSince?.add(group);
+    for (const resource of this.#tally.resourcesOf(group)) {
+      const problem = problems.find(({ origin }) => origin && nameOfOrigin(origin) === resource);
+      this.#tally.refused(group, resource, problem?.message);
+    }
+    if (problems.length > 0) this.retries.failed(group);
+    else this.retries.succeeded(group);
+  }
+
+  #statusOf(name: string) {
+    const reading = this.index.readings.get(name);
+    if (reading === undefined) return undefined;
+    const tally = this.#tally.of(name);
+    const isHeld = this.holds.all.length > 0;
+    return { reading, status: statusOf(reading, tally, { ...this.#namespacesOf(name), isHeld }) };
+  }
+
+  #namespacesOf(name: string) {
+    const rule = this.index.rules.get(name);
+    let namespacesSelected = 0;
+    let namespacesIgnored = 0;
+    if (rule === undefined) return { namespacesSelected, namespacesIgnored };
+    for (const namespace of this.index.namespaces) {
+      const isMeant = rule.onlyNamespace === undefined || rule.onlyNamespace === namespace.name;
+      if (!isMeant || !rule.namespaceSelector.matches(namespace.labels)) continue;
+      namespacesSelected += 1;
+      if (this.#deps.rules.ignoredNamespaces.has(namespace.name)) namespacesIgnored += 1;
+    }
+    return { namespacesSelected, namespacesIgnored };
+  }
+}
+
+function nameOfOrigin({ kind, namespace, name }: DesiredEntry["origin"]): string {
+  return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
+}
+
+function recordOf(outcome: RuleOutcome, pod: string): GroupRecord {
+  const resource = nameOfResource(outcome.rule);
+  switch (outcome.kind) {
+    case "entry": {
+      const { spiffeId, labels } = outcome.entry;
+      const rootOwner = labels[ENTRY_LABELS.rootOwner] ?? "";
+      return { resource, kind: "entry", pod, spiffeId, rootOwner };
+    }
+    case "failed":
+      return { resource, kind: "failed", pod, message: outcome.message };
+    case "masked":
+    case "nothing":
+      return { resource, kind: outcome.kind, pod };
+  }
+}
