@@ -18,9 +18,11 @@ import { LastSeen } from "./node-attestation/last-seen.ts";
 import { openClusters } from "./open-clusters.ts";
 import { type Core, openCore } from "./open-core.ts";
 import { openReload, type Reloading } from "./open-reload.ts";
+import { registrarMetrics } from "./registrar/metrics.ts";
 import type { ServerDeps } from "./server-deps.ts";
 import { serverFiles } from "./server-files.ts";
 import { addServerHealth, addServerMetrics } from "./server-health.ts";
+import type { RegistrarParts } from "./server-registrars.ts";
 import { makeServices } from "./services.ts";
 import { EntryUsage } from "./svid/entry-usage.ts";
 import { ConnectedAgents } from "./sync/connected-agents.ts";
@@ -39,6 +41,7 @@ export interface Parts {
   readonly endpoint: AgentEndpoint;
   readonly observability: ObservabilityEndpoint | undefined;
   readonly reload: Reloading["reload"];
+  readonly registrars: RegistrarParts;
 }
 
 /** Opens the core, the listeners and the services, in the order of the data; `opening` closes them in reverse. */
@@ -83,6 +86,31 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
       random,
     }),
   );
+  const served = {
+    services: makeServices({
+      ...deps,
+      core,
+      settings,
+      agents,
+      attestors: reloading.attestors,
+      usage,
+      lastSeen,
+      archive,
+      health,
+      keepOpen: (connectionId) => callers.keepOpen(connectionId),
+      reload: reloading.reload,
+    }),
+    interceptors: interceptors({
+      clock,
+      metrics,
+      limiter,
+      audit,
+      agentSeen: async (agent) => {
+        lastSeen.note(agent.id);
+        await firstUse.seen(agent);
+      },
+    }),
+  };
   const rpc: RpcServer<Caller> = opening.use(
     RpcServer.create<Caller>({
       services: makeServices({
@@ -109,6 +137,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
           await firstUse.seen(agent);
         },
       }),
+      ...served,
       callerOf: (id) => adminSocket.callerOf(id) ?? callers.callerOf(id),
       log,
       clock,
@@ -157,5 +186,6 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     endpoint,
     observability,
     reload,
+    registrars: { ...served, metrics: registrarMetrics(metrics) },
   };
 }

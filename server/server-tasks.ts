@@ -7,6 +7,7 @@ import { runNodeEviction } from "./node-attestation/k8s-psat/evict-nodes.ts";
 import { runAgentPurge } from "./node-attestation/purge-agents.ts";
 import type { Parts } from "./open-parts.ts";
 import type { ServerDeps } from "./server-deps.ts";
+import { runServerRegistrars } from "./server-registrars.ts";
 import { heartbeatSeconds } from "./services.ts";
 import { runStoreUpkeep } from "./store/store-upkeep.ts";
 import { runHeartbeats } from "./sync/heartbeats.ts";
@@ -77,6 +78,7 @@ export function serverTasks(
         stop,
       ),
     "entry usage": (stop) => usage.run(stop),
+    registrars: (stop) => runServerRegistrars(deps, parts, stop),
     "last seen": (stop) => lastSeen.run(stop),
     "revoked authorities": async (stop) => {
       for await (const bundle of core.bundle.feed.subscribe(stop)) callers.applyBundle(bundle);

@@ -32,6 +32,7 @@ export function decideAccess(caller: Caller, policy: MethodPolicy): AccessDecisi
   if (policy.allow.includes("anyone")) return { allowed: true, by: "anyone" };
   switch (caller.kind) {
     case "local":
+    case "registrar":
       return decideByRoles(caller.grants.roles, policy, `${nameOfCaller(caller)} has`);
     case "identity":
       if (caller.downstreamEntryId !== undefined && policy.allow.includes("downstream")) {

@@ -24,11 +24,18 @@ export function draftOfCall({ ctx, request }: Call<Caller>, rule: AuditRule): Au
 
 /** The caller as the audit names it. */
 export function auditSubjectOf(caller: Caller): AuditSubject {
-  const kinds = { local: "user", agent: "node", identity: "workload", anonymous: "user" } as const;
+  const kinds = {
+    local: "user",
+    agent: "node",
+    identity: "workload",
+    registrar: "system",
+    anonymous: "user",
+  } as const;
   return { kind: kinds[caller.kind], id: nameOfCaller(caller), podUid: null, node: null };
 }
 
-/** Where a call came from, as the audit names it: "unix" or a network address. */
+/** Where a call came from, as the audit names it: "unix", "internal" or a network address. */
 export function sourceOfCaller(caller: Caller): string {
+  if (caller.kind === "registrar") return "internal";
   return caller.kind === "local" ? "unix" : caller.address;
 }

@@ -6,7 +6,7 @@ import type { AgentStanding } from "../node-attestation/agent-standing.ts";
  * Who makes a call, as the listener found out before any byte of the call was read: by the kernel on the admin socket, by a
  * verified certificate on the network. Nothing of it comes from what the caller says.
  */
-export type Caller = LocalCaller | AgentCaller | IdentityCaller | AnonymousCaller;
+export type Caller = LocalCaller | AgentCaller | IdentityCaller | RegistrarCaller | AnonymousCaller;
 
 /** A process on this machine, through the admin socket. */
 export interface LocalCaller {
@@ -42,13 +42,20 @@ export interface IdentityCaller {
   readonly downstreamEntryId?: string | undefined;
 }
 
+/** The registrar of a cluster, inside of this process. */
+export interface RegistrarCaller {
+  readonly kind: "registrar";
+  readonly cluster: string;
+  readonly grants: Grants;
+}
+
 /** Somebody on the network without a certificate. */
 export interface AnonymousCaller {
   readonly kind: "anonymous";
   readonly address: string;
 }
 
-/** The caller in one word for logs and the audit: "uid:1000", a SPIFFE ID, or "anonymous". */
+/** The caller in one word for logs and the audit: "uid:1000", a SPIFFE ID, "registrar:east", or "anonymous". */
 export function nameOfCaller(caller: Caller): string {
   switch (caller.kind) {
     case "local":
@@ -56,6 +63,8 @@ export function nameOfCaller(caller: Caller): string {
     case "agent":
     case "identity":
       return caller.id;
+    case "registrar":
+      return `registrar:${caller.cluster}`;
     case "anonymous":
       return "anonymous";
   }
@@ -63,7 +72,7 @@ export function nameOfCaller(caller: Caller): string {
 
 /** The roles of a caller; agents and strangers have none. */
 export function grantsOfCaller(caller: Caller): Grants {
-  return caller.kind === "local" || caller.kind === "identity" ? caller.grants : NO_GRANTS;
+  return "grants" in caller ? caller.grants : NO_GRANTS;
 }
 
 /** What rate limits are counted by. */

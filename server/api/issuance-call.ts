@@ -29,6 +29,7 @@ function actorKindOf(caller: Caller): IssuanceCall["actor"]["kind"] {
     case "identity":
       return caller.downstreamEntryId === undefined ? "administrator" : "downstream";
     case "local":
+    case "registrar":
       return "administrator";
     case "anonymous":
       return "attesting";

@@ -22,6 +22,7 @@ import {
   keyManagerSchema,
 } from "./issuing-settings.ts";
 import { type PublisherSettings, publishersSchema } from "./publisher-settings.ts";
+import { type RegistrarsSettings, registrarsSchema } from "./registrar-settings.ts";
 import {
   type AgentsSettings,
   type AuditSettings,
@@ -47,6 +48,7 @@ export interface ServerConfig {
   readonly ca: CaSettings;
   readonly nodeAttestors: AttestorSettings;
   readonly bundlePublishers: PublisherSettings;
+  readonly registrar: RegistrarsSettings;
   readonly agents: AgentsSettings;
   readonly entries: EntriesSettings;
   readonly limits: LimitSettings;
@@ -80,6 +82,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     ca: caSchema,
     nodeAttestors: attestorsSchema,
     bundlePublishers: publishersSchema,
+    registrar: registrarsSchema,
     agents: agentsSchema,
     entries: entriesSchema,
     limits: limitsSchema,

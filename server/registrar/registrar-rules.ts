@@ -1,4 +1,5 @@
 import { IdPattern } from "../config/id-pattern.ts";
+import type { RegistrarSettings } from "../config/registrar-settings.ts";
 import type { Grants } from "../config/roles.ts";
 import type { TemplateContext } from "./template-data.ts";
 
@@ -15,16 +16,11 @@ export interface RegistrarRules extends TemplateContext {
   readonly defaultJwtSvidTtlSeconds: number;
 }
 
-/** What a registrar may write is cut to: its cluster's agents, the patterns of IDs, and entries that it made. */
-export interface RegistrarScopeSettings {
-  readonly ids: readonly IdPattern[];
-  /** Beside the agents of the cluster. */
-  readonly parents: readonly IdPattern[];
-  readonly privileged: boolean;
-}
-
-/** The grants of the registrar of a cluster. */
-export function registrarGrants(cluster: string, settings: RegistrarScopeSettings): Grants {
+/** The grants of the registrar of a cluster: the cluster's agents, the patterns of IDs, and entries that it made. */
+export function registrarGrants(
+  cluster: string,
+  settings: Pick<RegistrarSettings, "ids" | "parents" | "privileged">,
+): Grants {
   const agents = IdPattern.parse(`/spire/agent/k8s_psat/${cluster}/**`);
   return {
     roles: new Set(settings.privileged ? ["registrar", "key-admin"] : ["registrar"]),

@@ -113,14 +113,19 @@ export class RegistrarTerm implements ChangeListener {
     );
   }
 
-  /** Takes over the list of our own entries at the start, and has everything looked at. */
-  begin({ byGroup, clusterUids }: ListedEntries): void {
+  /**
+   * Takes over the list of our own entries at the start, and has everything looked at.
+   *
+   * @param accepted UIDs of clusters whose place this one was confirmed to have taken: what was theirs may go
+   */
+  begin({ byGroup, clusterUids }: ListedEntries, accepted: ReadonlySet<string>): void {
     for (const [group, entries] of byGroup) this.book.set(group, entries);
     const groups = new Set(this.index.groups());
     const orphans = [...byGroup.keys()].filter((group) => !groups.has(group));
-    const other = [...clusterUids].find((uid) => uid !== this.#deps.rules.clusterUid);
-    if (other !== undefined) this.distrust(other, this.#deps.rules.clusterUid);
-    if (isMassLoss(orphans.length, byGroup.size - orphans.length)) {
+    const others = [...clusterUids].filter((uid) => uid !== this.#deps.rules.clusterUid);
+    const [unknown] = others.filter((uid) => !accepted.has(uid));
+    if (unknown !== undefined) this.distrust(unknown, this.#deps.rules.clusterUid);
+    else if (others.length === 0 && isMassLoss(orphans.length, byGroup.size - orphans.length)) {
       const message = `${orphans.length} of ${byGroup.size} pods and static entries with entries are not there any more`;
       this.#hold("mass_loss", message, orphans);
     }

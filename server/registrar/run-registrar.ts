@@ -10,6 +10,7 @@ import { runTasks } from "../../runtime/process/tasks.ts";
 import type { Random } from "../../runtime/random.ts";
 import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { RegistrarSettings } from "../config/registrar-settings.ts";
 import { CLUSTER_NAMESPACE, parseNamespace } from "../k8s/objects/namespace.ts";
 import { NAMESPACES } from "../k8s/resources.ts";
 import { followCluster, type WatchedCluster } from "./cluster-follower.ts";
@@ -18,7 +19,6 @@ import { ListedEntries } from "./entry-book.ts";
 import type { RegistrarMetrics } from "./metrics.ts";
 import { type RegistrarState, runReporting } from "./registrar-report.ts";
 import { type RegistrarRules, registrarGrants } from "./registrar-rules.ts";
-import type { RegistrarSettings } from "./registrar-settings.ts";
 import { RegistrarTerm } from "./registrar-term.ts";
 import {
   isInstalled,
@@ -47,9 +47,10 @@ const GAUGES_MS = 1_000;
 export async function runRegistrar(deps: RegistrarDeps, signal: AbortSignal): Promise<void> {
   const { cluster, random, clock, log } = deps;
   const backoff = new Backoff({ baseMs: 500, maxMs: 30_000, random });
+  const accepted = new Set<string>();
   while (!signal.aborted) {
     try {
-      await runTerm(deps, signal);
+      await runTerm(deps, accepted, signal);
       backoff.reset();
     } catch (err) {
       if (signal.aborted) return;
@@ -63,8 +64,16 @@ export async function runRegistrar(deps: RegistrarDeps, signal: AbortSignal): Pr
   }
 }
 
-/** From a first look at cluster and server until `signal` aborts, or another cluster was confirmed. */
-async function runTerm(deps: RegistrarDeps, signal: AbortSignal): Promise<void> {
+/**
+ * From a first look at cluster and server until `signal` aborts, or another cluster was confirmed.
+ *
+ * @param accepted gets the UIDs of the clusters whose place the new one takes
+ */
+async function runTerm(
+  deps: RegistrarDeps,
+  accepted: Set<string>,
+  signal: AbortSignal,
+): Promise<void> {
   const { cluster, api, trustDomain, log, clock } = deps;
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
@@ -89,7 +98,7 @@ async function runTerm(deps: RegistrarDeps, signal: AbortSignal): Promise<void> 
     const isOurs = (resource: { readonly className: string }): boolean =>
       resource.className === className || (resource.className === "" && watchClassless);
     using _ = followCluster({ cluster, resources, services, isOurs }, term.index, term);
-    term.begin(own);
+    term.begin(own, accepted);
     log.info(
       { cluster: cluster.name, pods: term.index.podCount, entries: own.byGroup.size },
       "Registrar acts",
@@ -110,7 +119,9 @@ async function runTerm(deps: RegistrarDeps, signal: AbortSignal): Promise<void> 
               state: () => stateOf(deps, term, rules),
               confirmed: (id) => {
                 // With another cluster everything begins anew, under its UID.
-                if (term.confirm(id)?.reason === "other_cluster") ended.abort();
+                if (term.confirm(id)?.reason !== "other_cluster") return;
+                for (const uid of [rules.clusterUid, ...own.clusterUids]) accepted.add(uid);
+                ended.abort();
               },
               clock,
               log,

@@ -8,7 +8,12 @@ import { dnsName, subjectAltName, TestAuthority } from "../support/test-ca.ts";
 
 /** An object as the API has it, as far as the fake looks at it. */
 export interface FakeObject {
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
@@ -136,6 +141,11 @@ export class FakeKubeApi implements AsyncDisposable {
     this.#tell({ version: this.#version, plural, type: "DELETED", object: last });
   }
 
+  /** An object as it is now. */
+  get(plural: string, metadata: FakeObject["metadata"]): FakeObject | undefined {
+    return this.#objects.get(keyOf(plural, metadata));
+  }
+
   /** Removes objects without a trace: watches end, and none goes on from before. */
   forget(plural: string, ...names: readonly string[]): void {
     for (const [key, { metadata }] of this.#objects) {
@@ -183,6 +193,13 @@ export class FakeKubeApi implements AsyncDisposable {
       fail(response, 401, "Unauthorized");
     } else if (request.method === "POST" && url.pathname.endsWith("/tokenreviews")) {
       this.#review(response, JSON.parse(body));
+    } else if (request.method === "PATCH") {
+      this.#patch(response, url, JSON.parse(body));
+    } else if (request.method === "POST" || request.method === "PUT") {
+      const { plural, namespace } = placeOf(url);
+      const object: FakeObject = JSON.parse(body);
+      this.put(plural, { ...object, metadata: { ...namespaceOf(namespace), ...object.metadata } });
+      send(response, 201, body);
     } else if (url.searchParams.has("watch")) {
       this.#watch(served, url);
     } else {
@@ -200,12 +217,9 @@ export class FakeKubeApi implements AsyncDisposable {
   }
 
   #read(response: ServerResponse, url: URL): void {
-    const [, namespace, plural = "", name] =
-      /^\/apis?(?:\/[^/]+)?\/v[^/]+(?:\/namespaces\/([^/]+)(?=\/))?\/([^/]+)(?:\/([^/]+))?$/.exec(
-        url.pathname,
-      ) ?? [];
+    const { namespace, plural, name } = placeOf(url);
     if (name !== undefined) {
-      const found = this.#objects.get(keyOf(plural, { name, ...(namespace && { namespace }) }));
+      const found = this.#objects.get(keyOf(plural, { name, ...namespaceOf(namespace) }));
       if (found === undefined) fail(response, 404, "NotFound");
       else send(response, 200, JSON.stringify(found));
       return;
@@ -217,6 +231,18 @@ export class FakeKubeApi implements AsyncDisposable {
     const more = end < all.length ? { continue: String(end) } : {};
     const metadata = { resourceVersion: String(this.#version), ...more };
     send(response, 200, JSON.stringify({ kind: "List", metadata, items }));
+  }
+
+  /** Sets the fields of the patch; nothing is merged below them. */
+  #patch(response: ServerResponse, url: URL, patch: object): void {
+    const { namespace, plural, name = "" } = placeOf(url);
+    const found = this.#objects.get(keyOf(plural, { name, ...namespaceOf(namespace) }));
+    if (found === undefined) {
+      fail(response, 404, "NotFound");
+      return;
+    }
+    this.put(plural, { ...found, ...patch });
+    send(response, 200, "{}");
   }
 
   #watch({ request, response }: Served, url: URL): void {
@@ -236,6 +262,18 @@ export class FakeKubeApi implements AsyncDisposable {
     this.#watches.set(response, plural);
     request.on("close", () => this.#watches.delete(response));
   }
+}
+
+/** What a path names: "/apis/GROUP/VERSION/namespaces/NAMESPACE/PLURAL/NAME/SUBRESOURCE" and the shorter ones. */
+function placeOf({ pathname }: URL): { namespace?: string; plural: string; name?: string } {
+  const form =
+    /^\/apis?(?:\/[^/]+)?\/v[^/]+(?:\/namespaces\/([^/]+)(?=\/))?\/([^/]+)(?:\/([^/]+))?(?:\/status)?$/;
+  const [, namespace, plural = "", name] = form.exec(pathname) ?? [];
+  return { ...namespaceOf(namespace), plural, ...(name === undefined ? {} : { name }) };
+}
+
+function namespaceOf(namespace: string | undefined): { namespace?: string } {
+  return namespace === undefined ? {} : { namespace };
 }
 
 function keyOf(plural: string, { name, namespace }: FakeObject["metadata"]): string {

@@ -1,0 +1,186 @@
+import { z } from "zod";
+import { describeError } from "../../runtime/errors/describe.ts";
+import type { Logger } from "../../runtime/log.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { KubeClient } from "../k8s/kube-client.ts";
+import { isKubeError } from "../k8s/kube-error.ts";
+import type { Resource } from "../k8s/resources.ts";
+
+/** What taking turns needs. */
+export interface LeadingDeps {
+  readonly cluster: { readonly client: Pick<KubeClient, "get" | "create" | "replace"> };
+  /** Namespace of the Lease; undefined for one that is alone. */
+  readonly namespace: string | undefined;
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Name of the Lease. */
+const LEASE = "assay-registrar";
+const LEASES: Resource = { group: "coordination.k8s.io", version: "v1", plural: "leases" };
+/** How long a Lease that is not renewed keeps others out. */
+const LEASE_SECONDS = 15;
+const RENEW_MS = 4_000;
+/** When one that could not renew stops: before anybody else may begin. */
+const GIVE_UP_MS = 10_000;
+
+const leaseSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  spec: z
+    .object({
+      holderIdentity: z.string().nullish(),
+      leaseDurationSeconds: z.number().nullish(),
+      renewTime: z.string().nullish(),
+      acquireTime: z.string().nullish(),
+      leaseTransitions: z.number().nullish(),
+    })
+    .nullish(),
+});
+
+type Lease = z.infer<typeof leaseSchema>;
+
+/**
+ * Does something while this process holds the Lease of the cluster's registrars, again and again until `signal` aborts. Without a
+ * namespace it does it at once. The signal that `lead` gets aborts when the Lease may be somebody else's.
+ */
+export async function runLeading(
+  deps: LeadingDeps,
+  signal: AbortSignal,
+  lead: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { namespace, clock, log } = deps;
+  if (namespace === undefined) return lead(signal);
+  const holder = new LeaseHolder(deps, namespace);
+  while (!signal.aborted) {
+    if (!(await holder.tryHold(signal))) {
+      await clock.sleep(RENEW_MS, signal);
+      continue;
+    }
+    log.info({ instance: deps.instance }, "Registrar leads");
+    const lost = new AbortController();
+    const leading = lead(AbortSignal.any([signal, lost.signal]));
+    const renewing = keep(deps, holder, lost, signal);
+    await leading.finally(() => lost.abort());
+    await renewing;
+  }
+  await holder.release();
+}
+
+async function keep(
+  { clock, log }: LeadingDeps,
+  holder: LeaseHolder,
+  lost: AbortController,
+  signal: AbortSignal,
+): Promise<void> {
+  const either = AbortSignal.any([signal, lost.signal]);
+  let heldAtMs = clock.monotonicMs();
+  for (;;) {
+    await clock.sleep(RENEW_MS / 2, either);
+    if (either.aborted) return;
+    if (await holder.tryHold(either)) heldAtMs = clock.monotonicMs();
+    else if (holder.isTaken || clock.monotonicMs() - heldAtMs > GIVE_UP_MS) {
+      log.warn("Registrar leads no more");
+      lost.abort();
+      return;
+    }
+  }
+}
+
+/** The Lease, as one process sees it. Whose it is goes by how long it has not changed, not by the clocks of others. */
+class LeaseHolder {
+  readonly #deps: LeadingDeps;
+  readonly #ref: { readonly namespace: string; readonly name: string };
+  #seenVersion = "";
+  #seenAtMs = 0;
+  /** Whether somebody else held it when it was last looked at. */
+  isTaken = false;
+  #isHeld = false;
+
+  constructor(deps: LeadingDeps, namespace: string) {
+    this.#deps = deps;
+    this.#ref = { namespace, name: LEASE };
+  }
+
+  /** Takes or renews it. @returns whether it is held */
+  async tryHold(signal: AbortSignal): Promise<boolean> {
+    const { cluster, log } = this.#deps;
+    try {
+      const lease = await this.#read(signal);
+      if (lease === undefined) {
+        await cluster.client.create(LEASES, this.#ref, this.#body(undefined), ignore, signal);
+      } else if (this.#mayTake(lease)) {
+        await cluster.client.replace(LEASES, this.#ref, this.#body(lease), ignore, signal);
+      } else return false;
+      this.isTaken = false;
+      this.#isHeld = true;
+      return true;
+    } catch (err) {
+      if (isKubeError(err, "conflict", "already_exists")) return false;
+      if (!signal.aborted) log.debug({ reason: describeError(err) }, "Could not renew the lease");
+      return false;
+    }
+  }
+
+  /** Lets others have it at once. */
+  async release(): Promise<void> {
+    if (!this.#isHeld) return;
+    const { cluster } = this.#deps;
+    const signal = AbortSignal.timeout(RENEW_MS);
+    try {
+      const lease = await this.#read(signal);
+      if (lease?.spec?.holderIdentity !== this.#deps.instance) return;
+      const body = this.#body(lease);
+      const spec = { ...body.spec, holderIdentity: "", leaseDurationSeconds: 1 };
+      await cluster.client.replace(LEASES, this.#ref, { ...body, spec }, ignore, signal);
+    } catch {
+      // It runs out by itself.
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+    const parse = (raw: unknown): Lease => leaseSchema.parse(raw);
+    try {
+      return await this.#deps.cluster.client.get(LEASES, this.#ref, parse, signal);
+    } catch (err) {
+      if (isKubeError(err, "not_found")) return undefined;
+      throw err;
+    }
+  }
+
+  #mayTake({ metadata, spec }: Lease): boolean {
+    const { clock, instance } = this.#deps;
+    const holder = spec?.holderIdentity ?? "";
+    if (holder === "" || holder === instance) return true;
+    if (metadata.resourceVersion !== this.#seenVersion) {
+      this.#seenVersion = metadata.resourceVersion;
+      this.#seenAtMs = clock.monotonicMs();
+    }
+    const heldMs = (spec?.leaseDurationSeconds ?? LEASE_SECONDS) * 1000;
+    this.isTaken = clock.monotonicMs() - this.#seenAtMs < heldMs;
+    return !this.isTaken;
+  }
+
+  #body(before: Lease | undefined) {
+    const { clock, instance } = this.#deps;
+    const now = clock.now().toISOString().replace("Z", "000Z");
+    const isOurs = before?.spec?.holderIdentity === instance;
+    return {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: {
+        ...this.#ref,
+        ...(before && { resourceVersion: before.metadata.resourceVersion }),
+      },
+      spec: {
+        holderIdentity: instance,
+        leaseDurationSeconds: LEASE_SECONDS,
+        renewTime: now,
+        acquireTime: (isOurs ? before?.spec?.acquireTime : undefined) ?? now,
+        leaseTransitions: (before?.spec?.leaseTransitions ?? 0) + (isOurs ? 0 : 1),
+      },
+    };
+  }
+}
+
+function ignore(): void {}
