@@ -91,6 +91,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
       ...deps,
       core,
       settings,
+      known,
       agents,
       attestors: reloading.attestors,
       usage,
@@ -113,30 +114,6 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   };
   const rpc: RpcServer<Caller> = opening.use(
     RpcServer.create<Caller>({
-      services: makeServices({
-        ...deps,
-        core,
-        settings,
-        known,
-        agents,
-        attestors: reloading.attestors,
-        usage,
-        lastSeen,
-        archive,
-        health,
-        keepOpen: (connectionId) => callers.keepOpen(connectionId),
-        reload: reloading.reload,
-      }),
-      interceptors: interceptors({
-        clock,
-        metrics,
-        limiter,
-        audit,
-        agentSeen: async (agent) => {
-          lastSeen.note(agent.id);
-          await firstUse.seen(agent);
-        },
-      }),
       ...served,
       callerOf: (id) => adminSocket.callerOf(id) ?? callers.callerOf(id),
       log,
