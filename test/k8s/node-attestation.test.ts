@@ -1,0 +1,231 @@
+// Node attestation against a real API server: real tokens, real TokenReviews, and a server with the least permissions.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { after, before, suite, test } from "node:test";
+import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
+import { Status } from "../../runtime/errors/status-error.ts";
+import { systemClock } from "../../runtime/time/clock.ts";
+import { eventually } from "../support/eventually.ts";
+import { requires } from "../support/requires.ts";
+import { CALL, csrOf, newKey, RunningServer } from "../support/running-server.ts";
+import { ensureBinaries } from "./build/binaries.ts";
+import { Addresses } from "./cluster/addresses.ts";
+import { ControlPlane } from "./cluster/control-plane.ts";
+import type { KubeObject } from "./cluster/kube-client.ts";
+import { clusterNeeds } from "./cluster/needs.ts";
+import { WorkFolder } from "./cluster/work-folder.ts";
+
+const SYSTEM = "/api/v1/namespaces/assay-system";
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+const CLUSTER = "east";
+
+if (requires(...clusterNeeds)) {
+  suite("node attestation on a real API server", () => {
+    const opened = new AsyncDisposableStack();
+    let plane: ControlPlane;
+    let server: RunningServer;
+
+    before(async () => {
+      const say = (line: string) => void process.stderr.write(`cluster: ${line}\n`);
+      const binaries = await ensureBinaries("cluster", say);
+      const folder = opened.use(await WorkFolder.open());
+      const now = systemClock.now();
+      const addresses = new Addresses(1);
+      plane = opened.use(await ControlPlane.start({ folder, binaries, addresses, now }));
+      const relay = await relayTo(folder.join("api.sock"));
+      opened.defer(() => void relay.close());
+      await createAccounts(plane);
+      await createNode("node-1");
+      const path = folder.join("server.kubeconfig");
+      await writeFile(path, await kubeconfigOf(plane, portOf(relay)));
+      const rules = { serviceAccounts: ["assay-system:assay-agent"], nodeLabels: ["zone"] };
+      server = opened.use(
+        await RunningServer.open({
+          nodeAttestors: { k8s_psat: { clusters: { [CLUSTER]: { kubeconfig: path, ...rules } } } },
+        }),
+      );
+    });
+    after(() => opened.disposeAsync());
+
+    const attest = (token: string) => {
+      const payload = Buffer.from(JSON.stringify({ cluster: CLUSTER, token }));
+      return server.attest("k8s_psat", payload, csrOf(newKey()));
+    };
+    const createNode = (name: string) =>
+      plane.client.create("/api/v1/nodes", { metadata: { name, labels: { zone: "a" } } });
+    const createPod = (name: string, serviceAccountName = "assay-agent", nodeName = "node-1") =>
+      plane.client.create<KubeObject>(`${SYSTEM}/pods`, {
+        metadata: { name },
+        spec: {
+          nodeName,
+          serviceAccountName,
+          containers: [{ name: "main", image: "none", imagePullPolicy: "Never" }],
+        },
+      });
+    const tokenOf = (pod: KubeObject, account = "assay-agent", audience = "assay-server") =>
+      tokenFor(plane, account, {
+        audiences: [audience],
+        boundObjectRef: { kind: "Pod", apiVersion: "v1", ...nameOf(pod) },
+      });
+
+    test("attests an agent by its pod's token, for our audience and that of stock agents", async () => {
+      const pod = await createPod("agent-1");
+      const node = await plane.client.get("/api/v1/nodes/node-1");
+      const { id } = await attest(await tokenOf(pod));
+      assert.equal(
+        id,
+        `spiffe://example.test/spire/agent/k8s_psat/${CLUSTER}/${node.metadata.uid}`,
+      );
+      assert.equal((await attest(await tokenOf(pod, "assay-agent", "spire-server"))).id, id);
+      using admin = server.admin();
+      const { agents } = await admin.client(Agent).listAgents({}, CALL);
+      const selectors = agents[0]?.selectors.map(({ value }) => value) ?? [];
+      for (const selector of ["agent_node_label:zone:a", "agent_pod_name:agent-1"]) {
+        assert.ok(selectors.includes(selector), selector);
+      }
+      assert.deepEqual(server.log.messages("warn"), []);
+    });
+
+    test("refuses what is not the token of an agent's pod", async () => {
+      const agent = await createPod("agent-2");
+      const other = await createPod("other", "default");
+      const cases = [
+        { token: await tokenOf(other, "default"), reason: "service_account_refused" },
+        { token: await tokenOf(agent, "assay-agent", "vault"), reason: "token_refused" },
+        {
+          token: await tokenFor(plane, "assay-agent", { audiences: ["assay-server"] }),
+          reason: "token_not_bound",
+        },
+        { token: (await tokenOf(agent)).replace(/.{8}$/, "AAAAAAAA"), reason: "token_refused" },
+      ];
+      for (const { token, reason } of cases) await assert.rejects(attest(token), { reason });
+    });
+
+    test("refuses the token of a pod on its way out, which the API server accepts, and of one that is gone", async () => {
+      const pod = await createPod("agent-3");
+      const token = await tokenOf(pod);
+      await attest(token);
+      await plane.client.delete(`${SYSTEM}/pods/agent-3`);
+      await eventually("the refusal", () =>
+        attest(token).then(
+          () => undefined,
+          ({ reason }) => reason === "pod_terminating" || undefined,
+        ),
+      );
+      await plane.client.delete(`${SYSTEM}/pods/agent-3`, { gracePeriodSeconds: 0 });
+      // The API server may accept it for a moment more.
+      await assert.rejects(attest(token), ({ reason }: { reason: string }) =>
+        ["token_refused", "pod_gone"].includes(reason),
+      );
+    });
+
+    test("asks agents to come back while the API server hangs, and goes on by itself", async () => {
+      const token = await tokenOf(await createPod("agent-4"));
+      const apiserver = plane.component("apiserver");
+      await apiserver.pause();
+      const refused = { code: Status.UNAVAILABLE, reason: "cluster_unavailable" };
+      await assert.rejects(attest(token), refused);
+      await apiserver.resume();
+      await eventually("the attestation", () => attest(token));
+      await apiserver.kill();
+      await assert.rejects(attest(token), refused);
+      await apiserver.start();
+      await plane.untilReady();
+      await eventually("the attestation", () => attest(token), { timeoutMs: 20_000 });
+    });
+
+    test("evicts the agent of a deleted node, and refuses its token when the node is made anew", async () => {
+      await createNode("node-2");
+      const pod = await createPod("agent-5", "assay-agent", "node-2");
+      const token = await tokenOf(pod);
+      const { id } = await attest(token);
+      const [entry] = await server.createEntries(id, "/on-node-2");
+      await plane.client.delete("/api/v1/nodes/node-2");
+      using admin = server.admin();
+      await eventually("the eviction", async () => {
+        const { agents } = await admin.client(Agent).listAgents({}, CALL);
+        return agents.every(({ id: found }) => !id.endsWith(found?.path ?? "")) || undefined;
+      });
+      assert.notEqual(entry, undefined);
+      await createNode("node-2");
+      // The API server itself may refuse the token first, because the pod is collected with its node.
+      await assert.rejects(attest(token), ({ reason }: { reason: string }) =>
+        ["node_mismatch", "token_refused", "pod_terminating", "pod_gone"].includes(reason),
+      );
+    });
+  });
+}
+
+/** What the documentation tells people to give the server, and agents without any right. */
+async function createAccounts({ client }: ControlPlane): Promise<void> {
+  await client.create("/api/v1/namespaces", { metadata: { name: "assay-system" } });
+  for (const name of ["assay-server", "assay-agent"]) {
+    await client.create(`${SYSTEM}/serviceaccounts`, { metadata: { name } });
+  }
+  await client.create(`${RBAC}/clusterroles`, {
+    metadata: { name: "assay-server" },
+    rules: [
+      { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+      {
+        apiGroups: [""],
+        resources: ["pods", "nodes", "namespaces"],
+        verbs: ["get", "list", "watch"],
+      },
+    ],
+  });
+  await client.create(`${RBAC}/clusterrolebindings`, {
+    metadata: { name: "assay-server" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "assay-server" },
+    subjects: [{ kind: "ServiceAccount", name: "assay-server", namespace: "assay-system" }],
+  });
+  // The controllers make it in their own time, and pods are refused before.
+  await eventually("the default service account", () =>
+    client.get(`${SYSTEM}/serviceaccounts/default`),
+  );
+}
+
+async function tokenFor({ client }: ControlPlane, account: string, spec: object): Promise<string> {
+  const path = `${SYSTEM}/serviceaccounts/${account}/token`;
+  const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec };
+  const { status } = await client.create<{ status: { token: string } }>(path, request);
+  return status.token;
+}
+
+function nameOf({ metadata }: KubeObject) {
+  return { name: metadata.name, uid: metadata.uid };
+}
+
+async function kubeconfigOf(plane: ControlPlane, port: number): Promise<string> {
+  const authority = Buffer.from(plane.authority.certificate).toString("base64");
+  const server = `https://127.0.0.1:${port}`;
+  return JSON.stringify({
+    "current-context": "east",
+    contexts: [{ name: "east", context: { cluster: "east", user: "server" } }],
+    clusters: [{ name: "east", cluster: { server, "certificate-authority-data": authority } }],
+    users: [{ name: "server", user: { token: await tokenFor(plane, "assay-server", {}) } }],
+  });
+}
+
+/** The API server listens on a machine of its own; this is how a server on ours comes to it. */
+async function relayTo(socketPath: string): Promise<Server> {
+  const relay = createServer((near) => {
+    const far = connect(socketPath);
+    near.pipe(far).pipe(near);
+    near.on("error", () => far.destroy());
+    far.on("error", () => near.destroy());
+    near.on("close", () => far.destroy());
+    far.on("close", () => near.destroy());
+  });
+  relay.listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  return relay;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("not listening");
+  return address.port;
+}
