@@ -164,7 +164,6 @@ describe("an agent whose SVID ran out while its server was away", () => {
 
   it("is not let in when it was banned", async () => {
     await using story = await Story.open();
-    const before = await story.onRecord();
     await story.stopAgent();
     await story.stopServer();
     story.clock.shift(30 * HOUR);
@@ -176,7 +175,8 @@ describe("an agent whose SVID ran out while its server was away", () => {
     await story.saysInLog(
       "Server has banned this agent, nothing is served until it is let in again",
     );
-    assert.equal((await story.onRecord()).serial, before.serial);
+    // A ban takes its serial number off the record; a renewal would put another there.
+    assert.equal((await story.onRecord()).serial, "");
   });
 
   it("is not let in when it was evicted", async () => {
