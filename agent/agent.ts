@@ -144,7 +144,7 @@ export class Agent implements AsyncDisposable {
             {
               ...shared("sync"),
               contact: () => contact.made(),
-              explain: async (pid) => this.#endpoints.explain(pid),
+              explain: (pid, stop) => this.#endpoints.explain(pid, stop),
               agentVersion: version,
             },
             stop,

@@ -11,13 +11,12 @@ import type {
   ListRefusalsRequest,
   ListRefusalsResponseSchema,
 } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
-import { invalidArgument, notFound } from "../../runtime/errors/status-error.ts";
+import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
-import { type AttestedCaller, CallerGoneError } from "../workload-attestation/attest.ts";
-import { processOwner } from "../workload-attestation/process-facts.ts";
+import type { AttestedCaller } from "../workload-attestation/attest.ts";
 import { refusalMessage } from "./refusal-message.ts";
 import type { Refusals } from "./refusals.ts";
 
@@ -26,13 +25,10 @@ export type AgentInfo = MessageInitShape<typeof GetInfoResponseSchema>;
 
 export interface AgentAdminDeps {
   readonly views: WorkloadViews;
-  readonly attest: (peer: PeerCredentials, signal: AbortSignal) => Promise<AttestedCaller>;
+  readonly attestProcess: (pid: number, signal: AbortSignal) => Promise<AttestedCaller>;
   readonly refusals: Refusals;
   readonly info: () => AgentInfo;
 }
-
-/** How long an explanation may wait for what is not known at once. */
-const patienceMs = 2_000;
 
 export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCredentials> {
   readonly #deps: AgentAdminDeps;
@@ -51,8 +47,8 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
   ): Promise<MessageInitShape<typeof ExplainProcessResponseSchema>> {
     const { pid } = request;
     if (pid <= 0) throw invalidArgument("pid must be positive");
-    const { views, attest, info } = this.#deps;
-    const caller = await this.#attestPatiently(pid, attest, call.signal);
+    const { views, attestProcess, info } = this.#deps;
+    const caller = await attestProcess(pid, call.signal);
     const { revision, connected } = views.status.value;
     return {
       agentId: info().agentId ?? "",
@@ -81,40 +77,5 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
         .latest(request.limit || undefined)
         .map((refusal) => refusalMessage(refusal, revision)),
     };
-  }
-
-  /** Gives attestors that have to ask others a moment to do so. */
-  async #attestPatiently(
-    pid: number,
-    attest: AgentAdminDeps["attest"],
-    signal: AbortSignal,
-  ): Promise<AttestedCaller> {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-    for (;;) {
-      const caller = await this.#attestPid(pid, attest, signal);
-      const open = caller.undecided.flatMap(({ retry }) => retry ?? []);
-      if (open.length === 0 || limited.aborted) return caller;
-      await Promise.race(open.map(({ when }) => when(limited)));
-    }
-  }
-
-  async #attestPid(
-    pid: number,
-    attest: AgentAdminDeps["attest"],
-    signal: AbortSignal,
-  ): Promise<AttestedCaller> {
-    const gone = (cause: unknown): never => {
-      throw notFound(`process ${pid} is not there`, { reason: "process_gone", cause });
-    };
-    let owner: { uid: number; gid: number };
-    try {
-      owner = processOwner(pid);
-    } catch (cause) {
-      return gone(cause);
-    }
-    return attest({ pid, ...owner }, signal).catch((err) => {
-      if (err instanceof CallerGoneError) return gone(err);
-      throw err;
-    });
   }
 }

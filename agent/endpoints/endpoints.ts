@@ -3,13 +3,8 @@
  * to know who is calling.
  */
 
-import { create } from "@bufbuild/protobuf";
-import {
-  type Refusal as RefusalMessage,
-  RefusalSchema,
-} from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import type { Refusal as RefusalMessage } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
-import { readStartTime } from "../../runtime/peer/pid-fd.ts";
 import { isSameProcess } from "../../runtime/peer/process-watch.ts";
 import type { UnixEndpoint } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -20,8 +15,9 @@ import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts
 import type { OpenAttestors } from "../workload-attestation/open-attestors.ts";
 import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
+import { attestProcess } from "./attest-process.ts";
 import { CallerLimits } from "./caller-limits.ts";
-import { refusalMessage } from "./refusal-message.ts";
+import { type ExplainDeps, explainToServer } from "./explain-to-server.ts";
 import { type OnRefused, type Refusal, Refusals } from "./refusals.ts";
 import { NO_COUNTERS, type WorkloadCounters } from "./workload-counters.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
@@ -48,8 +44,7 @@ export interface EndpointsDeps {
 const attestationTimeLimitMs = 5_000;
 
 export class Endpoints implements AsyncDisposable {
-  readonly refusals: Refusals;
-  readonly #views: Pick<WorkloadViews, "status">;
+  readonly #explanations: ExplainDeps;
   readonly #workloads: WorkloadEndpoint;
   readonly #opened: AsyncDisposableStack;
 
@@ -67,6 +62,7 @@ export class Endpoints implements AsyncDisposable {
       timeLimitMs: attestationTimeLimitMs,
       isSameProcess,
     };
+    const explaining = { ...attestation, attestors: deps.attestation.explaining };
     await using opening = new AsyncDisposableStack();
     const workloads = opening.use(
       new WorkloadEndpoint({
@@ -94,13 +90,7 @@ export class Endpoints implements AsyncDisposable {
       await AdminEndpoint.open({
         endpoint: deps.adminSocket,
         admittedUids: deps.adminUids,
-        attest: (peer, signal) => {
-          // Nobody holds a handle on a process that did not call: its start time has to do.
-          const startTime = readStartTime(peer.pid);
-          const isSame = (): boolean => readStartTime(peer.pid) === startTime;
-          const { explaining: attestors } = deps.attestation;
-          return attestCaller({ ...attestation, attestors, isSameProcess: isSame }, peer, signal);
-        },
+        attestProcess: (pid, signal) => attestProcess(explaining, pid, signal),
         views,
         refusals,
         info: deps.info,
@@ -109,17 +99,16 @@ export class Endpoints implements AsyncDisposable {
         random,
       }),
     );
-    return new Endpoints(refusals, views, workloads, opening.move());
+    const explanations = { refusals, views, attestation: explaining, clock };
+    return new Endpoints(explanations, workloads, opening.move());
   }
 
   private constructor(
-    refusals: Refusals,
-    views: Pick<WorkloadViews, "status">,
+    explanations: ExplainDeps,
     workloads: WorkloadEndpoint,
     opened: AsyncDisposableStack,
   ) {
-    this.refusals = refusals;
-    this.#views = views;
+    this.#explanations = explanations;
     this.#workloads = workloads;
     this.#opened = opened;
   }
@@ -129,13 +118,9 @@ export class Endpoints implements AsyncDisposable {
     return this.#workloads.listen(endpoint);
   }
 
-  /** What the server is told of refusals here: of one process, or the newest of all when `pid` is 0. */
-  explain(pid: number): readonly RefusalMessage[] {
-    const { revision } = this.#views.status.value;
-    return this.refusals
-      .latest()
-      .filter((refusal) => pid === 0 || refusal.pid === pid)
-      .map((refusal) => create(RefusalSchema, refusalMessage(refusal, revision)));
+  /** See {@link explainToServer}. */
+  explain(pid: number, signal: AbortSignal): Promise<readonly RefusalMessage[]> {
+    return explainToServer(this.#explanations, pid, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

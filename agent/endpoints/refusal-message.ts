@@ -1,17 +1,20 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RefusalSchema } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
-import type { Refusal } from "./refusals.ts";
+import type { Refusal, RefusalReason } from "./refusals.ts";
+
+/** A refusal, or a process that was asked about and may never have been refused. */
+type Reported = Omit<Refusal, "reason"> & { readonly reason: RefusalReason | undefined };
 
 /** A refusal as the server and `assay why` read it. */
 export function refusalMessage(
-  { at, pid, uid, reason, caller }: Refusal,
+  { at, pid, uid, reason, caller }: Reported,
   agentRevision: bigint,
 ): MessageInitShape<typeof RefusalSchema> {
   return {
     timeMs: BigInt(at.getTime()),
     pid,
     uid,
-    reasonCode: reason,
+    reasonCode: reason ?? "",
     executable: caller?.executable ?? "",
     selectors: [...(caller?.selectors ?? [])],
     failedAttestors: [...new Set(caller?.undecided.map(({ type }) => type))],

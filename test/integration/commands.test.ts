@@ -226,6 +226,20 @@ describe("assay", () => {
     assert.equal(granted.cause, "granted");
   });
 
+  it("has the node of an agent look at a process that never called", async () => {
+    const ask = (pid: number) => server("why", "--agent", parent(machine), "--pid", String(pid));
+    const [granted] = await ask(process.pid);
+    assert.equal(granted.cause, "granted");
+    assert.equal(granted.pid, process.pid);
+    assert.ok(granted.selectors.includes(`unix:uid:${process.getuid?.()}`));
+    const socket = machine.local.layout.adminSocket;
+    const gone = await assay([
+      ...["why", "--agent", parent(machine), "--pid", "4194304", "--socket", socket],
+    ]);
+    assert.notEqual(gone.code, 0);
+    assert.match(gone.err, /the agent cannot say: process 4194304 is not there/);
+  });
+
   it("verifies the audit log", async () => {
     const verified = await server("audit", "verify", "--witness");
     assert.equal(verified.intact, true);

@@ -836,7 +836,8 @@ export const QuerySchema: GenMessage<Query> = /*@__PURE__*/
  */
 export type ExplainQuery = Message<"assay.sync.v1.ExplainQuery"> & {
   /**
-   * Zero asks for recent refusals instead of one process.
+   * The agent attests the process at this moment; of one that has ended it tells the refusals it kept.
+   * Zero asks for the newest refusals of all processes.
    *
    * @generated from field: int32 pid = 1;
    */
@@ -934,6 +935,8 @@ export type Refusal = Message<"assay.sync.v1.Refusal"> & {
   failedAttestors: string[];
 
   /**
+   * Empty for a process that was asked about and not refused.
+   *
    * @generated from field: string reason_code = 7;
    */
   reasonCode: string;
