@@ -155,5 +155,8 @@ async function addGroups(program: Command, io: CliIo, asked: string | undefined)
 
 // Under the pinned Node the launcher imports this file instead of starting another process.
 if (import.meta.main || process.argv[1] === import.meta.filename) {
-  process.exitCode = await runAssay(process.argv.slice(2), processIo());
+  process.exitCode = await runAssay(
+    process.argv.slice(2),
+    processIo((code) => process.exit(code)),
+  );
 }

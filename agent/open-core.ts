@@ -88,7 +88,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
   const directory = config.audit.directory ?? join(dirname(config.state.path), "audit");
   const maxBytes = config.audit.maxSize;
   const audit = await AgentAudit.open({ directory, maxBytes, identity, clock, log });
-  const witness = new AuditWitness(log, loaded?.witnessed ?? []);
+  const witness = new AuditWitness(log, loaded?.witnessed ?? [], loaded?.disputedWriters);
 
   const bindings = new BindingQueue();
   const onBinding = bindings.add.bind(bindings);
@@ -193,6 +193,7 @@ function collectState(
     lastContactMs: BigInt(o.contact.at?.getTime() ?? 0),
     banned: verdict === "banned",
     witnessed: [...o.witness.seen],
+    disputedWriters: [...o.witness.disputed],
     ...(identity === undefined ? {} : { identity: storeIdentity(identity) }),
     ...(key === undefined ? {} : { attestationKey: exportPrivateKey(key) }),
     ...(payloadDigest === undefined ? {} : { attestationPayloadDigest: payloadDigest }),

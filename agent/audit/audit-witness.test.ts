@@ -31,6 +31,15 @@ describe("the witness of the server's audit log", () => {
     assert.deepEqual(witness.newest?.hash, Uint8Array.of(1));
   });
 
+  it("holds a dispute over a restart: the log cannot grow back into favour meanwhile", () => {
+    const before = new AuditWitness(log, [head(100, 1)]);
+    before.see(head(50, 2));
+    const after = new AuditWitness(log, before.seen, before.disputed);
+    after.see(head(200, 3));
+    assert.equal(after.newest?.seq, 100n);
+    assert.deepEqual(after.disputed, ["server/a"]);
+  });
+
   it("does not hold one server's log against another", () => {
     const witness = new AuditWitness(log, [head(5, 1)]);
     witness.see(head(4, 1));

@@ -11,18 +11,27 @@ const MAX_WRITERS = 64;
 export class AuditWitness {
   readonly #log: Logger;
   readonly #byWriter = new Map<string, AuditHead>();
-  readonly #disputed = new Set<string>();
+  readonly #disputed: Set<string>;
   #latestWriter: string | undefined;
 
-  /** @param seen from the state file */
-  constructor(log: Logger, seen: readonly AuditHead[]) {
+  /**
+   * @param seen from the state file
+   * @param disputed likewise: writers whose log contradicted what was seen
+   */
+  constructor(log: Logger, seen: readonly AuditHead[], disputed: readonly string[] = []) {
     this.#log = log;
     for (const head of seen) this.#byWriter.set(head.writer, head);
+    this.#disputed = new Set(disputed);
   }
 
   /** What was seen, for the state file. */
   get seen(): readonly AuditHead[] {
     return [...this.#byWriter.values()];
+  }
+
+  /** Writers whose log contradicted what was seen, for the state file. */
+  get disputed(): readonly string[] {
+    return [...this.#disputed];
   }
 
   /** The newest head of the server that spoke last; undefined before any did. */

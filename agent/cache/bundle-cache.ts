@@ -1,13 +1,28 @@
+import { decodeBundle } from "../../proto/convert/bundle.ts";
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { Bundle as ParsedBundle } from "../../spiffe/bundle/bundle.ts";
 
 /** A trust bundle in the forms that the Workload API hands out. The buffers are shared: never change them. */
-export interface CachedBundle {
+export class CachedBundle {
   /** Name of the trust domain, without scheme. */
   readonly trustDomain: string;
   /** X.509 authorities, each ASN.1 DER, concatenated. */
   readonly x509AuthoritiesDer: Uint8Array;
   /** The bundle as the server sent it. */
   readonly wire: Bundle;
+  #parsed: ParsedBundle | undefined;
+
+  constructor(wire: Bundle) {
+    this.trustDomain = wire.trustDomain;
+    this.x509AuthoritiesDer = Buffer.concat(wire.x509Authorities.map(({ asn1 }) => asn1));
+    this.wire = copyBytes(wire);
+  }
+
+  /** The bundle to verify by; parsed at the first use. @throws {StatusError} when the server sent what is no bundle */
+  get parsed(): ParsedBundle {
+    this.#parsed ??= decodeBundle("bundle", this.wire);
+    return this.#parsed;
+  }
 }
 
 /** The bundles that this agent may know, by trust domain name; the own trust domain's is among them. */
@@ -26,11 +41,7 @@ export class BundleCache {
   put(wire: Bundle): CachedBundle | undefined {
     const known = this.#byTrustDomain.get(wire.trustDomain);
     if (known !== undefined && isSameBundle(known.wire, wire)) return undefined;
-    const bundle: CachedBundle = {
-      trustDomain: wire.trustDomain,
-      x509AuthoritiesDer: Buffer.concat(wire.x509Authorities.map((authority) => authority.asn1)),
-      wire: copyBytes(wire),
-    };
+    const bundle = new CachedBundle(wire);
     this.#byTrustDomain.set(wire.trustDomain, bundle);
     return bundle;
   }

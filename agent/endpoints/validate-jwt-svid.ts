@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { decodeBundle } from "../../proto/convert/bundle.ts";
 import type { ValidateJWTSVIDResponseSchema } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import { BundleSet } from "../../spiffe/bundle/bundle-set.ts";
@@ -23,7 +22,7 @@ export async function validateJwtSvid(
   view: WorkloadView,
   now: Date,
 ): Promise<MessageInitShape<typeof ValidateJWTSVIDResponseSchema>> {
-  const bundles = new BundleSet(allBundles(view).map(({ wire }) => decodeBundle("bundle", wire)));
+  const bundles = new BundleSet(allBundles(view).map(({ parsed }) => parsed));
   const svid = await verify(token, bundles, audience, now);
   const isOwn = svid.id.trustDomain.name === view.bundle?.trustDomain;
   const claims = Object.entries(svid.claims).filter(([n]) => isOwn || registeredClaims.has(n));

@@ -3,7 +3,6 @@
  * difference (Workload API 4.3).
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { decodeBundle } from "../../proto/convert/bundle.ts";
 import type {
   JWTBundlesResponseSchema,
   X509BundlesResponseSchema,
@@ -40,7 +39,7 @@ export function x509BundlesResponse(
 export function jwtBundlesResponse(
   view: WorkloadView,
 ): MessageInitShape<typeof JWTBundlesResponseSchema> {
-  return { bundles: byTrustDomainId(allBundles(view), ({ wire }) => jwtKeySet(wire)) };
+  return { bundles: byTrustDomainId(allBundles(view), jwtKeySet) };
 }
 
 /** The own trust domain's bundle and the federated ones. */
@@ -70,7 +69,6 @@ function byTrustDomainId(
 }
 
 /** The JWT authorities and nothing else: keys of other uses must not be among them (Workload API 6.2.2). */
-function jwtKeySet(wire: CachedBundle["wire"]): Uint8Array {
-  const { jwtAuthorities } = decodeBundle("bundle", wire);
+function jwtKeySet({ parsed: { jwtAuthorities } }: CachedBundle): Uint8Array {
   return encoder.encode(formatWorkloadJwks("jwt-svid", jwtAuthorities.values()));
 }

@@ -1,22 +1,22 @@
 import process from "node:process";
 import { text } from "node:stream/consumers";
+import { listenForShutdown } from "../process/signals.ts";
 import type { CliIo } from "./cli-io.ts";
 
-/** The process that we are. For the main program only. */
-export function processIo(): CliIo {
+/** Longer than any command or service of ours takes to end in order. */
+const GRACE_MS = 30_000;
+
+/**
+ * The process that we are. For the main program only.
+ *
+ * @param forceExit see {@link listenForShutdown}
+ */
+export function processIo(forceExit: (code: number) => void): CliIo {
   return {
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     readInput: () => text(process.stdin),
     env: process.env,
-    signal: untilInterrupted(),
+    signal: listenForShutdown({ graceMs: GRACE_MS, forceExit }).signal,
   };
-}
-
-function untilInterrupted(): AbortSignal {
-  const interrupted = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.once(name, () => interrupted.abort(new Error(`stopped by ${name}`)));
-  }
-  return interrupted.signal;
 }

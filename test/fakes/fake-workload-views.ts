@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { CachedBundle } from "../../agent/cache/bundle-cache.ts";
 import type { JwtSvid } from "../../agent/cache/jwt-svid-cache.ts";
 import type {
   GrantedEntry,
@@ -110,15 +111,13 @@ export class FakeWorkloadViews implements WorkloadViews {
       identities: entries.map((entry) => this.#identityOf(entry)),
       entries,
       pending: 0,
-      bundle: {
-        trustDomain: "td.test",
-        x509AuthoritiesDer: this.authority.der,
-        wire: create(BundleSchema, {
+      bundle: new CachedBundle(
+        create(BundleSchema, {
           trustDomain: "td.test",
           x509Authorities,
           jwtAuthorities: [{ publicKey, keyId: "k1" }],
         }),
-      },
+      ),
       federatedBundles: new Map(),
     };
   }

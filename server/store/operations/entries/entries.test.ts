@@ -283,3 +283,22 @@ describe("recordEntryUse", () => {
     });
   });
 });
+
+describe("entriesNearSelectors", () => {
+  it("finds an old entry by its rare selector, and counts the one that every entry has", async () => {
+    using store = await MemoryStore.open();
+    const common = selector("k8s:ns:shop");
+    const rare = selector("unix:uid:4711");
+    await create(store, newEntry("wanted", { selectors: [common, rare] }));
+    const others = Array.from({ length: 300 }, (_, i) =>
+      newEntry(`other-${i}`, { selectors: [common, selector(`unix:uid:${i}`)] }),
+    );
+    await create(store, ...others);
+    const near = await store.read("entriesNearSelectors", { selectors: [common, rare], limit: 5 });
+    assert.deepEqual(
+      near.map(({ selectors }) => selectors.length),
+      [2, 2, 2, 2, 2],
+    );
+    assert.match(near[0]?.spiffeId ?? "", /wanted$/);
+  });
+});

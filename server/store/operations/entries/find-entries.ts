@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { sortSelectors } from "../../../../proto/selector.ts";
+import { type Selector, sortSelectors } from "../../../../proto/selector.ts";
 import type { ExpiredEntry } from "../../contract/entries.ts";
 import type { EntryRecord } from "../../records.ts";
 import { parseBeforeKeys } from "../change-log.ts";
@@ -34,22 +34,32 @@ export const nextEntryExpiry: ReadOperation<"nextEntryExpiry"> = async (db) => {
 /** How many entries are looked at for one selector. Newer ones come first. */
 const NEAR_PER_SELECTOR = 200;
 
-/** Counts in memory how many selectors each entry shares, then reads those that could come first. */
+/**
+ * Counts in memory how many selectors each entry shares, then reads those that could come first. A selector that many entries have
+ * says little of any of them: of those only the newest are looked at, and those that a rarer selector has found.
+ */
 export const entriesNearSelectors: ReadOperation<"entriesNearSelectors"> = async (
   db,
   { selectors, limit },
 ) => {
   const shared = new Map<number, number>();
-  for (const { type, value } of sortSelectors(selectors)) {
-    const postings = await db
-      .selectFrom("entry_selectors")
-      .select("entry_key")
-      .where("type", "=", type)
-      .where("value", "=", value)
-      .orderBy("entry_key", "desc")
-      .limit(NEAR_PER_SELECTOR)
-      .execute();
+  const note = (postings: readonly { readonly entry_key: number }[]): void => {
     for (const { entry_key: key } of postings) shared.set(key, (shared.get(key) ?? 0) + 1);
+  };
+  const common: { readonly selector: Selector; readonly newest: { entry_key: number }[] }[] = [];
+  for (const selector of sortSelectors(selectors)) {
+    const postings = await postingsOf(db, selector).limit(NEAR_PER_SELECTOR).execute();
+    if (postings.length === NEAR_PER_SELECTOR) common.push({ selector, newest: postings });
+    else note(postings);
+  }
+  const foundByRarer = [...shared.keys()];
+  for (const { selector, newest } of common) {
+    note(newest);
+    const oldestSeen = newest.at(-1)?.entry_key ?? 0;
+    const older = foundByRarer.filter((key) => key < oldestSeen);
+    for (const chunk of inChunks(older)) {
+      note(await postingsOf(db, selector).where("entry_key", "in", chunk).execute());
+    }
   }
   const near: { readonly entry: EntryRecord; readonly missing: number }[] = [];
   for (const chunk of inChunks([...shared.keys()])) {
@@ -62,6 +72,16 @@ export const entriesNearSelectors: ReadOperation<"entriesNearSelectors"> = async
   near.sort((a, b) => a.missing - b.missing);
   return near.slice(0, limit).map(({ entry }) => entry);
 };
+
+/** The entries that have a selector, newest first. */
+function postingsOf(db: Parameters<typeof getEntry>[0], { type, value }: Selector) {
+  return db
+    .selectFrom("entry_selectors")
+    .select("entry_key")
+    .where("type", "=", type)
+    .where("value", "=", value)
+    .orderBy("entry_key", "desc");
+}
 
 export const recentlyExpiredEntries: ReadOperation<"recentlyExpiredEntries"> = async (
   db,
