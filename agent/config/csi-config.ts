@@ -29,6 +29,7 @@ export interface CsiConfig {
   readonly publish: CsiPublishSettings;
   readonly workloadSocket: SocketSettings;
   readonly holderSocket: { readonly path: string };
+  readonly podTokens: { readonly folder?: string | undefined };
   readonly observability: ObservabilitySettings;
   readonly log: LogSettings;
 }
@@ -84,17 +85,30 @@ export const csiConfigSchema: z.ZodType<CsiConfig> = z
     holderSocket: socketPathSchema("/run/assay/holder/holder.sock").describe(
       "Where agents ask for the workload socket (workloadSocket.holder of the agent).",
     ),
+    podTokens: z
+      .strictObject({
+        folder: folder
+          .optional()
+          .describe("Folder for them, on a tmpfs. Without it they are not kept."),
+      })
+      .prefault({})
+      .describe(
+        "Tokens that the kubelet hands over for pods, for agents with workloadAttestors.k8s.podToken.",
+      ),
     observability: observabilitySchema(8084),
     log: logSchema,
   })
   .check((context) => {
-    const { workloadSocket, holderSocket, publish } = context.value;
+    const { workloadSocket, holderSocket, podTokens, publish } = context.value;
     const problem = (path: readonly string[], message: string): void => {
       context.issues.push({ code: "custom", input: context.value, path: [...path], message });
     };
     const socketDir = workloadSocket.path.replace(/[^/]*$/, "");
     if (holderSocket.path.startsWith(socketDir)) {
       problem(["holderSocket", "path"], "expected a folder that pods do not get");
+    }
+    if (podTokens.folder !== undefined && `${podTokens.folder}/`.startsWith(socketDir)) {
+      problem(["podTokens", "folder"], "expected a folder that pods do not get");
     }
     if (publish.timeout > MAX_WAIT_MS) problem(["publish", "timeout"], "expected at most 1m40s");
   });

@@ -32,7 +32,15 @@ export interface K8sAttestorSettings {
   readonly wait: number;
   readonly staticPodNamespaces: readonly string[];
   readonly namespaceLabels: boolean;
+  readonly podToken: PodTokenSettings;
   readonly apiServer: ApiServerSettings;
+}
+
+/** A token of the pod itself, as a second factor. */
+export interface PodTokenSettings {
+  readonly mode: "off" | "required";
+  readonly audience: string;
+  readonly folder: string;
 }
 
 /** The cluster's API server, for what the kubelet does not know. */
@@ -87,6 +95,26 @@ const apiServerSchema = z
   .prefault({})
   .describe("The cluster's API server. Only asked for what an option below or above needs of it.");
 
+const podTokenSchema = z
+  .strictObject({
+    mode: z
+      .enum(["off", "required"])
+      .default("off")
+      .describe(
+        "With required a pod has no selectors until the API server has said that the token is this pod's, on this node. The service account has to create tokenreviews.",
+      ),
+    audience: z
+      .string()
+      .min(1)
+      .default("assay-agent")
+      .describe("Audience of the token, as in tokenRequests of the CSIDriver object."),
+    folder: file
+      .default("/run/assay/pod-tokens")
+      .describe("Where the CSI driver puts the tokens of this node's pods (podTokens of its own)."),
+  })
+  .prefault({})
+  .describe("A token of the pod itself, which the CSI driver gets from the kubelet.");
+
 const k8sSchema = z
   .strictObject({
     kubelet: kubeletSchema,
@@ -118,6 +146,7 @@ const k8sSchema = z
       .describe(
         "Selectors for labels of namespaces. The service account has to get, list and watch them.",
       ),
+    podToken: podTokenSchema,
     apiServer: apiServerSchema,
   })
   .describe("Selectors of pods. Without this key there are none.");

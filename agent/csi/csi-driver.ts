@@ -19,6 +19,7 @@ import { identityService } from "./identity-service.ts";
 import { NodeService } from "./node-service.ts";
 import { PluginEndpoint } from "./plugin-endpoint.ts";
 import { RegistrationService } from "./registration-service.ts";
+import { TokenFolder } from "./token-folder.ts";
 import { Volumes } from "./volumes.ts";
 
 /** Everything that holder and driver take from outside. */
@@ -122,6 +123,8 @@ async function openPlugin(
   const paths = pluginPaths(config.driver);
   const socketDir = dirname(config.workloadSocket.path);
   const volumes = new Volumes({ driverName: name, kubeletDir, socketDir, mounts });
+  const { folder } = config.podTokens;
+  const tokens = folder === undefined ? undefined : new TokenFolder(folder);
   const interceptors: readonly Interceptor[] = [measureCalls(parts.metrics, "assay_csi", clock)];
   const shared = { interceptors, admittedUids, clock, random, log };
   const { status } = parts.holder;
@@ -131,7 +134,7 @@ async function openPlugin(
       path: paths.endpoint,
       services: [
         service(Identity, identityService({ name, version, status })),
-        service(Node, new NodeService({ nodeId, volumes, wait: parts.wait })),
+        service(Node, new NodeService({ nodeId, volumes, tokens, wait: parts.wait })),
       ],
     }),
   );

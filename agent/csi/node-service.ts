@@ -15,12 +15,15 @@ import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import type { AgentWait } from "./agent-wait.ts";
 import type { TargetPath } from "./target-path.ts";
+import type { TokenFolder } from "./token-folder.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** What the node's half of the driver is made from. */
 export interface NodeServiceDeps {
   readonly nodeId: string;
   readonly volumes: Volumes;
+  /** Without it the tokens of pods are not kept. */
+  readonly tokens?: TokenFolder | undefined;
   readonly wait: AgentWait;
 }
 
@@ -29,6 +32,8 @@ const EPHEMERAL = "csi.storage.k8s.io/ephemeral";
 const POD_UID = "csi.storage.k8s.io/pod.uid";
 const POD_NAME = "csi.storage.k8s.io/pod.name";
 const POD_NAMESPACE = "csi.storage.k8s.io/pod.namespace";
+/** Comes with tokenRequests of the CSIDriver object, and again with each new token (requiresRepublish). */
+const POD_TOKENS = "csi.storage.k8s.io/serviceAccount.tokens";
 
 /** An answer that says no more than that it was done. */
 type Empty = Readonly<Record<string, never>>;
@@ -53,6 +58,8 @@ export class NodeService implements Handlers<typeof Node> {
       throw badRequest("target_path and volume_context name different pods");
     }
     using _ = this.#take(request.targetPath);
+    const given = context[POD_TOKENS];
+    if (given !== undefined) await this.#deps.tokens?.put(target, given);
     await wait.untilServed(ctx.signal);
     const isNew = orStatus(() => volumes.publish(target));
     const pod = { pod_namespace: context[POD_NAMESPACE], pod_name: context[POD_NAME] };
@@ -66,6 +73,7 @@ export class NodeService implements Handlers<typeof Node> {
     const target = volumes.locate(request.targetPath);
     using _ = this.#take(request.targetPath);
     const wasThere = orStatus(() => volumes.unpublish(target));
+    await this.#deps.tokens?.remove(target);
     ctx.log.info({ ...fieldsOf(target), was_there: wasThere }, "Volume unpublished");
     return {};
   }

@@ -14,6 +14,7 @@ import { KubeletClient } from "./k8s/kubelet-client.ts";
 import { type KubeletCounters, KubeletPods } from "./k8s/kubelet-pods.ts";
 import { NamespaceLabels } from "./k8s/namespace-labels.ts";
 import { headsOfAgent, headsOfRoot } from "./k8s/pod-cgroup.ts";
+import { PodTokens } from "./k8s/pod-tokens.ts";
 import { UnixAttestor } from "./unix.ts";
 import type { WorkloadAttestor } from "./workload-attestor.ts";
 
@@ -85,11 +86,19 @@ function podAttestors(deps: PodAttestorDeps): {
   );
   const listPods = kubelet.listPods.bind(kubelet);
   const pods = new KubeletPods({ listPods, refreshMs, clock, log, ...(counters && { counters }) });
-  const namespaces = settings.namespaceLabels ? namespaceLabels(deps, opened) : undefined;
+  const { namespaceLabels, podToken } = settings;
+  const isApiWanted = namespaceLabels || podToken.mode === "required";
+  const api = isApiWanted ? opened.use(apiServer(settings)) : undefined;
+  const namespaces =
+    api && namespaceLabels
+      ? new NamespaceLabels({ ...deps, api, log: deps.log.child({ component: "namespaces" }) })
+      : undefined;
+  const tokens = api && podToken.mode === "required" ? podTokens(deps, api) : undefined;
   const common = {
     heads: cgroupRoot === undefined ? headsOfAgent(ownCgroupPaths()) : headsOfRoot(cgroupRoot),
     pods,
     namespaces,
+    tokens,
     rules: { nodeName, namespaces: staticPodNamespaces },
     refreshMs,
     waitMs: settings.wait,
@@ -111,16 +120,23 @@ function podAttestors(deps: PodAttestorDeps): {
 }
 
 /** @throws {Error} when nothing says where the API server is */
-function namespaceLabels(
-  { settings, clock, random, log }: PodAttestorDeps,
-  opened: DisposableStack,
-): NamespaceLabels {
-  const { host, port = 443, caFile, tokenFile } = settings.apiServer;
+function apiServer({
+  apiServer: { host, port = 443, caFile, tokenFile },
+}: K8sAttestorSettings): BearerHttps {
   if (host === undefined) {
-    throw new Error("workloadAttestors.k8s.apiServer.host: namespaceLabels needs it");
+    throw new Error("workloadAttestors.k8s.apiServer.host: namespaceLabels and podToken need it");
   }
-  const api = opened.use(new BearerHttps({ host, port, caFile, tokenFile, maxSockets: 2 }));
-  return new NamespaceLabels({ api, clock, random, log: log.child({ component: "namespaces" }) });
+  return new BearerHttps({ host, port, caFile, tokenFile, maxSockets: 8 });
+}
+
+/** @throws {Error} when nothing says which node this is */
+function podTokens({ settings, clock }: PodAttestorDeps, api: BearerHttps): PodTokens {
+  const { nodeName } = settings;
+  if (nodeName === undefined) {
+    throw new Error("workloadAttestors.k8s.nodeName: podToken needs it");
+  }
+  const { folder, audience } = settings.podToken;
+  return new PodTokens({ folder, audience, nodeName, api, clock });
 }
 
 function ownCgroupPaths(): readonly string[] {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { Identity, Node } from "../../proto/gen/csi/v1/csi_pb.ts";
@@ -102,6 +102,23 @@ if (requires("linux", "root", "mount")) {
       await machine.unpublish(pod);
       assert.deepEqual(await machine.mountsAt(target), []);
       assert.deepEqual(await readdir(machine.folder(pod)), ["vol_data.json"]);
+    });
+
+    it("keeps the tokens that come for a pod, the newest, as long as its volume is there", async () => {
+      const volume = another();
+      const path = machine.dir.join("tokens", volume.podUid, volume.volume);
+      await machine.prepare(volume);
+      const { volumeContext } = machine.request(volume);
+      for (const token of ["one", "two"]) {
+        const tokens = JSON.stringify({ "assay-agent": { token } });
+        await machine.publish(volume, {
+          volumeContext: { ...volumeContext, "csi.storage.k8s.io/serviceAccount.tokens": tokens },
+        });
+        assert.equal(await readFile(path, "utf8"), tokens);
+      }
+      await machine.unpublish(volume);
+      assert.equal(existsSync(path), false);
+      assert.doesNotMatch(await machine.log(), /"one"|assay-agent/);
     });
 
     it("does what was done already without doing it again", async () => {

@@ -57,6 +57,7 @@ export class CsiMachine implements AsyncDisposable {
       driver: { name: DRIVER, kubeletDir: dir.join("kubelet") },
       workloadSocket: { path: dir.join("workload", "api.sock") },
       holderSocket: { path: dir.join("holder", "h.sock") },
+      podTokens: { folder: dir.join("tokens") },
       observability: { enabled: false },
       publish: { waitFor: "socket" },
       ...settings,

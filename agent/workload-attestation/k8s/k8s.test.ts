@@ -19,6 +19,7 @@ import { KubeletError } from "./kubelet-error.ts";
 import { KubeletPods } from "./kubelet-pods.ts";
 import { parsePodList } from "./parse-pod-list.ts";
 import { headsOfRoot } from "./pod-cgroup.ts";
+import type { TokenProblem } from "./pod-tokens.ts";
 
 const hash = "04a6c6ae04b0bd6c5fb6e3cd0e0b9f11";
 const never = new AbortController().signal;
@@ -242,6 +243,38 @@ describe("K8sAttestor", () => {
     const other = await attest(cgroupOf(OTHER_POD_UID));
     assert.deepEqual(prefixesOf(other), ["ns-label:"]);
     assert.equal(other.undecided[0]?.reason, "namespace_not_listed");
+  });
+
+  describe("with a token as second factor", () => {
+    const tokensOf = (state: { problem: TokenProblem | undefined }) => ({
+      problemOf: () => state.problem,
+      detailOf: () => undefined,
+      review: async () => {
+        state.problem = undefined;
+      },
+    });
+
+    it("says nothing of a pod, not even its UID, before its token was reviewed", async () => {
+      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_not_reviewed" }) });
+      const found = await attest(cgroupOf());
+      assert.deepEqual(found.selectors, []);
+      const [doubt] = found.undecided;
+      assert.deepEqual([doubt?.prefixes, doubt?.transient], [[], true]);
+      await doubt?.retry?.when(never);
+      assert.ok(valuesOf(await attest(cgroupOf())).includes(`pod-uid:${POD_UID}`));
+    });
+
+    it("takes a token of somebody else for none at all", async () => {
+      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_of_another_pod" }) });
+      const found = await attest(cgroupOf());
+      assert.deepEqual(found.selectors, []);
+      assert.equal(found.undecided[0]?.transient, false);
+    });
+
+    it("asks nothing of callers outside of pods", async () => {
+      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_missing" }) });
+      assert.deepEqual(await attest("/system.slice/x.service"), { selectors: [], undecided: [] });
+    });
   });
 
   it("tells an open stream of new labels", async () => {

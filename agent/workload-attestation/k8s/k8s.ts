@@ -13,6 +13,7 @@ import type { NamespaceLabels } from "./namespace-labels.ts";
 import { type KubepodsHead, type PodCgroup, podOfCgroup } from "./pod-cgroup.ts";
 import type { KnownPod } from "./pod-directory.ts";
 import { prefixesOf } from "./pod-selectors.ts";
+import type { PodTokens } from "./pod-tokens.ts";
 import { mirrorPodProblem, type StaticPodRules, staticPodProblem } from "./static-pods.ts";
 
 export interface K8sAttestorDeps {
@@ -20,6 +21,8 @@ export interface K8sAttestorDeps {
   readonly pods: KubeletPods;
   /** Without it there are no selectors for labels of namespaces. */
   readonly namespaces?: Pick<NamespaceLabels, "of" | "problem" | "until"> | undefined;
+  /** With it a pod has no selectors at all until its own token was reviewed. */
+  readonly tokens?: Pick<PodTokens, "problemOf" | "detailOf" | "review"> | undefined;
   /** Whether any entry of this node asks for a kind of selector: without one the kubelet is not asked either. */
   readonly isWanted: (prefix: string) => boolean;
   readonly rules: StaticPodRules;
@@ -32,6 +35,8 @@ export interface K8sAttestorDeps {
 
 /** While the kubelet does not answer, what may change counts for this long after it was said. */
 const graceMs = 30_000;
+/** How long an API server that does not answer is left alone. */
+const askAgainMs = 1_000;
 
 export class K8sAttestor implements WorkloadAttestor {
   readonly type = "k8s";
@@ -48,6 +53,8 @@ export class K8sAttestor implements WorkloadAttestor {
     const { heads, isWanted } = this.#deps;
     const place = podOfCgroup(facts.cgroupPaths, heads);
     if (place === undefined) return { selectors: [], undecided: [] };
+    const doubt = this.#doubt(place);
+    if (doubt !== undefined) return { selectors: [], undecided: [doubt], instance: place };
     const uid: Selector = { type: this.type, value: `pod-uid:${place.podUid}` };
     const found = this.#prefixes.some(isWanted) ? this.#ask(place) : undefined;
     const values = found?.values ?? [];
@@ -57,6 +64,23 @@ export class K8sAttestor implements WorkloadAttestor {
       instance: place,
       ...(found && { changed: this.#watcher(place) }),
     };
+  }
+
+  /** What of the pod's own token stands in the way, where it has to have one. */
+  #doubt(place: PodCgroup): Undecided | undefined {
+    const { tokens, waitMs, clock } = this.#deps;
+    const { podUid } = place;
+    const problem = tokens?.problemOf(podUid, this.#known(place)?.pod);
+    if (tokens === undefined || problem === undefined) return undefined;
+    const detail = tokens.detailOf(podUid);
+    const reason = detail === undefined ? problem : `${problem}: ${detail}`;
+    const isAway = problem === "api_server_away";
+    const transient = isAway || problem === "pod_token_not_reviewed";
+    const when = async (signal: AbortSignal): Promise<void> => {
+      if (isAway) await clock.sleep(askAgainMs, signal);
+      if (!signal.aborted) await tokens.review(podUid);
+    };
+    return { type: this.type, prefixes: [], transient, reason, retry: { waitMs, when } };
   }
 
   #ask(place: PodCgroup): { values: readonly string[]; undecided: readonly Undecided[] } {

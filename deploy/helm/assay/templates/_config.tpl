@@ -67,6 +67,11 @@ adminSocket:
 workloadAttestors:
   k8s:
     namespaceLabels: {{ .Values.agent.namespaceLabels }}
+    {{- if eq .Values.agent.podToken "required" }}
+    podToken:
+      mode: required
+      folder: /run/assay/pod-tokens
+    {{- end }}
     kubelet:
       {{- if eq .Values.agent.kubelet.verify "node" }}
       caFile: /etc/assay-kubelet/ca.crt
@@ -105,6 +110,10 @@ workloadSocket:
   path: /run/assay/workload/api.sock
 holderSocket:
   path: /run/assay/holder/holder.sock
+{{- if eq .Values.agent.podToken "required" }}
+podTokens:
+  folder: /run/assay/pod-tokens
+{{- end }}
 observability:
   address: 0.0.0.0
   port: 8084

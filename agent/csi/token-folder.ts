@@ -1,0 +1,34 @@
+import { mkdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "../../runtime/files/replace-file.ts";
+import type { TargetPath } from "./target-path.ts";
+
+/**
+ * Where the tokens lie that the kubelet hands over for pods (tokenRequests of the CSIDriver object): a folder for each pod, a file
+ * for each of its volumes, for root alone. The agent of the node reads them; see podToken in its settings.
+ */
+export class TokenFolder {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Keeps what came for a volume, in place of what came before. @param tokens JSON by audience, as the kubelet wrote it */
+  async put({ podUid, volume }: TargetPath, tokens: string): Promise<void> {
+    const folder = join(this.#path, podUid);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await replaceFile(join(folder, volume), tokens, { mode: 0o600 });
+  }
+
+  /** Forgets it; fine if there is nothing. */
+  async remove({ podUid, volume }: TargetPath): Promise<void> {
+    const folder = join(this.#path, podUid);
+    await rm(join(folder, volume), { force: true });
+    await rmdir(folder).catch((err: unknown) => {
+      const code = err instanceof Error && "code" in err ? err.code : undefined;
+      // It may hold the token of another volume of the pod.
+      if (code !== "ENOENT" && code !== "ENOTEMPTY") throw err;
+    });
+  }
+}
