@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `assay` of a checkout: the sources under the pinned Node. A release has a launcher of its own (deploy/release/assay).
+// The command `assay` of a checkout: the sources under the pinned Node. A release has a launcher of its own (deploy/release/launchers.ts).
 
 import { join } from "node:path";
 import process from "node:process";

@@ -1,10 +1,13 @@
 import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describeError } from "./errors/describe.ts";
 import type { Health, HealthReport } from "./health.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+
+// Not imported: that reads every export, and one of them loads a whole HTTP client, 5 MB of memory that nobody uses.
+const { createServer } = process.getBuiltinModule("node:http");
 
 /** Connections at a time. Probes and scrapers are few. */
 const MAX_CONNECTIONS = 64;

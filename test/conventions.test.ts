@@ -47,6 +47,10 @@ suite("conventions", () => {
     ]);
   });
 
+  test("zod is imported whole, so that a bundle takes only what is used of it", () => {
+    assertNowhere(/import (type )?\{.*\} from "zod"/, product);
+  });
+
   test("no test is left out or singled out", () => {
     // An omission goes through requires(), which the runner reports.
     const marks =

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 import { ConfigError, loadConfig } from "../../runtime/config/load.ts";
 import {

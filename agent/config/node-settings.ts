@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Where the first trust in a server comes from; later ones are verified by what that server sent. */
 export type TrustBundleSettings =

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 
 /** How callers are told apart. */

@@ -1,4 +1,5 @@
-import { below, type TreeEntry, type TreeFile } from "../release/file-tree.ts";
+import { below, type TreeEntry } from "../release/file-tree.ts";
+import { kernelLauncher } from "../release/launchers.ts";
 import type { Release } from "../release/release.ts";
 import type { Layer } from "./oci-archive.ts";
 
@@ -23,21 +24,11 @@ export function imageLayers(
     {
       title: "Assay",
       entries: [
-        ...below(`${home}/lib`, bundles.map(executable)),
+        ...below(`${home}/lib`, bundles),
         ...below(home, licences),
         { path: `${home}/sbom.cdx.json`, mode: 0o644, contents: sbom },
-        { path: "usr/bin/assay", target: `/${home}/lib/assay.mjs` },
+        { path: "usr/bin/assay", mode: 0o755, contents: kernelLauncher(`/${home}`) },
       ],
     },
   ];
-}
-
-/** There is no shell to start Node, so the kernel does. */
-function executable(file: TreeFile): TreeFile {
-  if (file.path !== "assay.mjs") return file;
-  const contents = Buffer.concat([
-    Buffer.from(`#!/${home}/bin/node\n`),
-    Buffer.from(file.contents),
-  ]);
-  return { ...file, mode: 0o755, contents };
 }

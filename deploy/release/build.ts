@@ -12,6 +12,7 @@ import { gzipSync } from "node:zlib";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { below, type TreeFile, writeTree } from "./file-tree.ts";
+import { shellLauncher } from "./launchers.ts";
 import { isArch } from "./native-packages.ts";
 import { makeRelease, type Release } from "./release.ts";
 import { sourceDate } from "./source-date.ts";
@@ -49,7 +50,6 @@ async function releaseTree({
   native,
   licences,
 }: Release): Promise<readonly TreeFile[]> {
-  const launcher = await readFile(join(import.meta.dirname, "assay"));
   const units = ["assay-server.service", "assay-agent.service", "assay-agent.socket"];
   const settings = ["server.yaml", "agent.yaml"];
   const systemd = await Promise.all(
@@ -60,7 +60,7 @@ async function releaseTree({
     })),
   );
   return [
-    { path: "bin/assay", mode: 0o755, contents: launcher },
+    { path: "bin/assay", mode: 0o755, contents: shellLauncher() },
     { path: "bin/node", mode: 0o755, contents: node },
     ...below("lib", [...bundles, ...native]),
     ...below("systemd", systemd),

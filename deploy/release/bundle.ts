@@ -16,9 +16,12 @@ export interface Bundle {
   readonly sources: readonly string[];
 }
 
+/** What a dependency would load for something that we do not use: gRPC for its channelz service. */
+const neverLoaded = ["@grpc/proto-loader"];
+
 /**
- * Bundles the sources. The same sources give the same bytes. Neither minified, so that a stack trace names functions and can be read
- * in the file it points to, nor with source maps, which a running process would have to load to be of use.
+ * Bundles the sources. The same sources give the same bytes. Without white space, since a running process keeps the text of what it runs;
+ * with every name, so that a stack trace tells where it was. No source maps: they would have to be loaded to be of use.
  */
 export async function bundle(): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
@@ -33,11 +36,14 @@ export async function bundle(): Promise<Bundle> {
     format: "esm",
     platform: "node",
     target: "node26",
-    external: [...nativePackages],
+    external: [...nativePackages, ...neverLoaded],
     // A linked node_modules is a folder like any other: its place elsewhere must not show in the output.
     preserveSymlinks: true,
     // They are collected in the release's notices.
     legalComments: "none",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
     plugins: [workerUrls(root, parts)],
     banner: { js: requireForCommonJs },
     write: false,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { inspectSchema } from "./inspect-schema.ts";
 
 /** One key of a configuration, for its reference. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const EXPECTED = 'expected a duration such as "90s", "1h30m" or "7d"';
 

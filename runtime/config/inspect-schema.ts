@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What a schema says about the values it takes, without the wrappers around it. */
 export interface InspectedSchema {

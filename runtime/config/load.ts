@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type Document, parseDocument } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { keysAt } from "./inspect-schema.ts";
 import { nearestWord } from "./nearest.ts";
 

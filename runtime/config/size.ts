@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const EXPECTED = 'expected a size such as "64KiB" or "4MiB"';
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { judgePathTemplate } from "./agent-path-template.ts";
 import { type K8sPsatSettings, k8sPsatSchema } from "./cluster-settings.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What holds for the agents of one Kubernetes cluster. */
 export interface ClusterRules {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A pattern for the path of a SPIFFE ID, for example "/ns/shop/sa/*" or "/ns/shop/**". Immutable. */
 export class IdPattern {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** How often one caller may do something: a token bucket. */
 export interface Rate {

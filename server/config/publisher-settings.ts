@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { clusterNameSchema } from "./cluster-settings.ts";
 
 /** Where the trust bundle is kept up to date in one Kubernetes cluster. */

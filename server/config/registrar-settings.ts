@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 import { clusterNameSchema } from "./cluster-settings.ts";
 import { IdPattern, idPatternSchema } from "./id-pattern.ts";

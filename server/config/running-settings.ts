@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 import { sizeSchema } from "../../runtime/config/size.ts";
 import { LOG_LEVELS, type LogLevel } from "../../runtime/log.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { loadConfig } from "../../runtime/config/load.ts";
 import { checkNewTrustDomainName } from "../../spiffe/id/trust-domain.ts";
 import { type AttestorSettings, attestorsSchema } from "./attestor-settings.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { KubeClient } from "./kube-client.ts";
 import { KubeError } from "./kube-error.ts";
 import { nameSchema, parserOf, uidSchema } from "./objects/metadata.ts";

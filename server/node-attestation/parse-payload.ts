@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
 
 const MAX_BYTES = 64 * 1024;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Labels of an object. */
 export type Labels = Readonly<Record<string, string>>;

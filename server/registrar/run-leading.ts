@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { describeError } from "../../runtime/errors/describe.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Clock } from "../../runtime/time/clock.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { metadataSchema, type ObjectMetadata, parserOf } from "../k8s/objects/metadata.ts";
 
 /** What the registrar reads of a service: which pods are behind it. */

@@ -1,7 +1,14 @@
 // `npm run bench -- NAME...`: measures over the public API, with real TLS and processes, and prints figures; it judges nothing.
-// Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted).
+// Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted), --release FOLDER (measure the release
+// there instead of the sources), --flags "FLAGS" (for its Node, in place of its own).
 
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import {
+  type AssayCommand,
+  releasedCommand,
+  unbuiltCommand,
+} from "../../deploy/local/assay-command.ts";
 import { LocalMachine } from "../../deploy/local/local-machine.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { listenForShutdown } from "../../runtime/process/signals.ts";
@@ -15,6 +22,7 @@ import { benchJwt } from "./jwt.ts";
 import { describeMachine } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPush } from "./push.ts";
+import { benchRestart } from "./restart.ts";
 
 const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["issue", benchIssue],
@@ -22,6 +30,7 @@ const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["push", benchPush],
   ["first-answer", benchFirstAnswer],
   ["entries", benchEntries],
+  ["restart", benchRestart],
   ["memory", benchMemory],
 ]);
 
@@ -41,7 +50,12 @@ function print(line: string): void {
 async function main(signal: AbortSignal): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { seconds: { type: "string", default: "6" }, count: { type: "string" } },
+    options: {
+      seconds: { type: "string", default: "6" },
+      count: { type: "string" },
+      release: { type: "string" },
+      flags: { type: "string" },
+    },
   });
   const names = positionals.length === 0 ? [...benchmarks.keys()] : positionals;
   const unknown = names.find((name) => !benchmarks.has(name));
@@ -51,13 +65,27 @@ async function main(signal: AbortSignal): Promise<void> {
   const seconds = Number(values.seconds);
   const count = values.count === undefined ? undefined : Number(values.count);
   print(describeMachine());
-  for (const name of names) await runOne(name, { seconds, count, signal });
+  const command = commandOf(values.release, values.flags);
+  for (const name of names) await runOne(name, { seconds, count, signal }, command);
+}
+
+/** What runs as server and agent. */
+function commandOf(release: string | undefined, flags: string | undefined): AssayCommand {
+  if (release === undefined) return unbuiltCommand;
+  const folder = resolve(release);
+  if (flags === undefined) return releasedCommand(folder);
+  const given = flags.split(" ").filter((flag) => flag !== "");
+  return {
+    file: join(folder, "bin", "node"),
+    args: [...given, join(folder, "lib", "assay.mjs")],
+  };
 }
 
 /** Each benchmark has processes and state of its own. */
 async function runOne(
   name: string,
   options: Pick<Bench, "seconds" | "count" | "signal">,
+  command: AssayCommand,
 ): Promise<void> {
   const { signal } = options;
   await using dir = await TempDir.open(0o755);
@@ -68,6 +96,7 @@ async function runOne(
     clock: systemClock,
     signal,
     server: { limits },
+    command,
   });
   await using _ = machine;
   const server = await machine.startServer();

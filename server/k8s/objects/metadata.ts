@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Who an object belongs to. */
 export interface OwnerReference {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { metadataSchema, type ObjectMetadata, parserOf } from "./metadata.ts";
 
 /** What we keep of a node. */

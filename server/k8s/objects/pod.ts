@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { metadataSchema, nameSchema, type ObjectMetadata, parserOf } from "./metadata.ts";
 
 /** Where a pod is in its life; Succeeded and Failed are final. */

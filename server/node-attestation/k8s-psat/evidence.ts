@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseJsonPayload } from "../parse-payload.ts";
 
 /** What an agent in a pod presents. */

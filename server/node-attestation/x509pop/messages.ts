@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { invalidArgument } from "../../../runtime/errors/status-error.ts";
 import { parseJsonPayload } from "../parse-payload.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { SpiffeId } from "../../../spiffe/id/spiffe-id.ts";
 import { TrustDomain } from "../../../spiffe/id/trust-domain.ts";
 import { classNameSchema, spiffeIdSchema } from "./fields.ts";

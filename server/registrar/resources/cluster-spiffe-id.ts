@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { EVERYTHING, labelSelectorSchema } from "../label-selector.ts";
 import {
   classNameSchema,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type Selector, sortSelectors } from "../../../proto/selector.ts";
 import type { SpiffeId } from "../../../spiffe/id/spiffe-id.ts";
 import {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { checkDnsName } from "../../../proto/convert/dns-name.ts";
 import { parseSelector, type Selector } from "../../../proto/selector.ts";
 import { SpiffeId } from "../../../spiffe/id/spiffe-id.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const MS_BY_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,

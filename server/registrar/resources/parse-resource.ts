@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError, type ConfigProblem, decodeConfig } from "../../../runtime/config/load.ts";
 import {
   type FederatedTrustDomain,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What the registrar reads of a custom resource's metadata. */
 export interface ResourceMeta {

@@ -29,20 +29,18 @@ async function buildInto(folder: string): Promise<string> {
 }
 
 describe("the bundles", () => {
-  it("are the same bytes twice", async () => {
-    const first = await bundle();
-    assert.deepEqual((await bundle()).files, first.files);
-  });
-
   it("have the agent load no cluster client, no database and no other part", async () => {
-    const loaded = (await bundle()).loads("agent").join("\n");
+    const first = await bundle();
+    const loaded = first.loads("agent").join("\n");
     assert.doesNotMatch(loaded, /client-node|sqlite|kysely|@peculiar|commander|^server\//m);
+    // And they are the same bytes twice.
+    assert.deepEqual((await bundle()).files, first.files);
   });
 });
 
 if (requires("linux")) {
   describe("a release", () => {
-    it("runs server, agent and workload from the tarball", { timeout: 120_000 }, async (t) => {
+    it("runs server, agent and workload from the tarball", async (t) => {
       await using dir = await TempDir.open(0o755);
       await run("tar", ["-xzf", await buildInto(dir.join("built")), "-C", dir.path]);
       const command = releasedCommand(dir.join(name));

@@ -1,0 +1,45 @@
+/**
+ * Options of Node for the parts that run on every node of a cluster, and whose memory counts there: the heap grows by less and the
+ * compiler is slower to optimise. docs/performance.md has the figures. A server runs with Node's own settings.
+ */
+const nodeOptions: Readonly<Record<string, string>> = {
+  "agent run": "--optimize-for-size",
+  "csi run": "--optimize-for-size",
+};
+
+/**
+ * The command `assay` of a release that may lie anywhere. It becomes the Node beside it: another process in between would close the
+ * sockets that systemd passes.
+ */
+export function shellLauncher(): string {
+  const cases = Object.entries(nodeOptions).map(
+    ([words, options]) => `"${words}") set -- ${options} "$script" "$@" ;;`,
+  );
+  return `#!/bin/sh
+release=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
+script=$release/lib/assay.mjs
+case "$1 $2" in
+${cases.join("\n")}
+*) set -- "$script" "$@" ;;
+esac
+exec "$release/bin/node" "$@"
+`;
+}
+
+/**
+ * The same for where there is no shell: the kernel starts Node with this script, which runs the command in its own process, or becomes
+ * a Node with other options.
+ *
+ * @param home the folder of the release, which has to lie there
+ */
+export function kernelLauncher(home: string): string {
+  return `#!${home}/bin/node
+const nodeOptions = ${JSON.stringify(nodeOptions)};
+const script = "${home}/lib/assay.mjs";
+const args = process.argv.slice(2);
+const options = nodeOptions[args.slice(0, 2).join(" ")];
+if (options !== undefined) process.execve(process.execPath, [process.execPath, options, script, ...args]);
+process.argv[1] = script;
+import(script);
+`;
+}
