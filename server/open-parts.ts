@@ -8,6 +8,7 @@ import type { Caller } from "./api/caller.ts";
 import { interceptors } from "./api/interceptors/interceptors.ts";
 import { RateLimiter } from "./api/rate-limit.ts";
 import { AgentArchive } from "./audit/agent-archive.ts";
+import { addClusterHealth, addClusterMetrics } from "./cluster-health.ts";
 import { SettingsInForce } from "./config/settings-in-force.ts";
 import { AdminSocket } from "./endpoints/admin-socket.ts";
 import { AgentEndpoint } from "./endpoints/agent-endpoint.ts";
@@ -142,6 +143,8 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   );
 
   addServerHealth(health, core, clock);
+  addClusterHealth(health, known.clusters);
+  addClusterMetrics(metrics, known.clusters);
   health.addTo(metrics, "assay_server_health");
   addServerMetrics(metrics, core, agents, () => rpc.connectionCount);
   const { enabled, address, port } = config.observability;
