@@ -26,6 +26,15 @@ nodeAttestors:
         kubeconfig: /etc/assay-clusters/{{ $name }}/kubeconfig
         serviceAccounts: {{ toJson ($cluster.serviceAccounts | default (list (printf "%s:assay-agent" $.Release.Namespace))) }}
       {{- end }}
+{{- if .Values.registrar.enabled }}
+registrar:
+  clusters:
+    {{- range $name := prepend (keys .Values.server.clusters | sortAlpha) .Values.clusterName }}
+    {{ $name }}:
+      {{- toYaml (omit $.Values.registrar "enabled") | nindent 6 }}
+      leaseNamespace: {{ $.Release.Namespace }}
+    {{- end }}
+{{- end }}
 bundlePublishers:
   kubernetes:
     clusters:
