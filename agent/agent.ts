@@ -173,6 +173,9 @@ function refusalRecorder(core: Core): OnRefused {
   };
 }
 
+/** Longer than a holder takes to be replaced, shorter than what supervisors grant. */
+const GIVE_BACK_MS = 8_000;
+
 function holderClient(
   { clock, random, log }: AgentDeps,
   { holder: path, sinceMs }: HeldElsewhere,
@@ -182,6 +185,7 @@ function holderClient(
     path,
     sinceMs,
     listen: (fd) => endpoints.listenForWorkloads({ fd }),
+    giveBackMs: GIVE_BACK_MS,
     clock,
     random,
     log: log.child({ component: "holder" }),

@@ -36,6 +36,9 @@ export interface CsiDriverDeps {
   readonly log: Logger;
 }
 
+/** How long the socket is kept for the agent that comes next, when both are replaced. Within what a supervisor grants by default. */
+const HAND_OVER_MS = 25_000;
+
 /** Holds the workload socket, and mounts its folder into pods. */
 export class CsiDriver implements AsyncDisposable {
   readonly #holder: Holder;
@@ -88,6 +91,7 @@ export class CsiDriver implements AsyncDisposable {
   /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#holder.run(signal);
+    await this.#holder.handOver(HAND_OVER_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,6 +28,8 @@ export interface HolderClientDeps {
   readonly sinceMs: number;
   /** Accepts connections from a listening socket until it is disposed of. The descriptor is its own to close. */
   readonly listen: (fd: number) => Promise<AsyncDisposable>;
+  /** How long to wait, at the end, for a holder that is away to take the socket back. */
+  readonly giveBackMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -72,30 +74,60 @@ export class HolderClient {
     return this.#standing;
   }
 
-  /** Runs until `signal` aborts, and then accepts no more: who connects waits for the next agent. */
+  /**
+   * Runs until `signal` aborts, and then accepts no more: who connects waits for the next agent. While the holder is away the socket
+   * would be nobody's, so it stays for a while to give it back.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, log, path } = this.#deps;
     const backoff = new Backoff({ ...BACKOFF, random });
     let isSaid = false;
+    let isHeld = false;
     try {
       while (!signal.aborted) {
         try {
           for await (const _ of this.#attach(signal)) {
             backoff.reset();
             isSaid = false;
+            isHeld = true;
           }
         } catch (err) {
           if (signal.aborted) break;
           if (!isSaid) log.warn({ err, socket_path: path }, "No holder of the workload socket");
           isSaid = true;
         }
+        isHeld = signal.aborted;
         this.#update({ attached: false });
         await clock.sleep(backoff.nextMs(), signal);
       }
     } finally {
       await this.#stopAccepting();
+      if (!isHeld) await this.#giveBack();
       this.#socket?.[Symbol.dispose]();
     }
+  }
+
+  /** Leaves the socket to the holder that comes next. */
+  async #giveBack(): Promise<void> {
+    const { clock, random, giveBackMs, path } = this.#deps;
+    const done = new AbortController();
+    const late = clock.sleep(giveBackMs, done.signal).then(() => done.abort());
+    const backoff = new Backoff({ ...BACKOFF, random });
+    while (this.#socket !== undefined && !done.signal.aborted) {
+      const socket = connectPaused(path);
+      try {
+        await once(socket, "connect", { signal: done.signal });
+        await this.#getSocket(socket, done.signal);
+        done.abort();
+      } catch {
+        // It is still away.
+        await clock.sleep(backoff.nextMs(), done.signal);
+      } finally {
+        socket.destroy();
+      }
+    }
+    done.abort();
+    await late;
   }
 
   /** Gets the socket and follows the holder's orders; yields when it has got it. Ends with the connection. */

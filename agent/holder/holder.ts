@@ -57,6 +57,9 @@ const CHECK_MS = 1_000;
 /** While there is no socket, as when an agent that has it is still to come back. */
 const RETRY_MS = 200;
 
+/** An agent that is told to stop together with this holder is gone after that long. */
+const SETTLE_MS = 1_000;
+
 /** Somebody who has listened that long without coming here is not one of our agents. */
 const TAKEN_WARN_MS = 10_000;
 
@@ -114,6 +117,24 @@ export class Holder implements AsyncDisposable {
       }
       await clock.sleep(this.#held === undefined ? RETRY_MS : CHECK_MS, signal);
     }
+  }
+
+  /**
+   * Waits until an agent has the socket, for at most `limitMs`: agents may be replaced at the same time, and a socket that nobody has
+   * refuses whoever connects. Does not wait where there was never one.
+   */
+  async handOver(limitMs: number): Promise<void> {
+    const { clock, log } = this.#deps;
+    const done = new AbortController();
+    const late = clock.sleep(limitMs, done.signal).then(() => done.abort());
+    if (this.#status.value.agentSeen) await clock.sleep(SETTLE_MS, done.signal);
+    const { agents, agentSeen, bound } = this.#status.value;
+    if (bound && agentSeen && agents === 0 && !done.signal.aborted) {
+      log.info("Waiting for an agent to leave the workload socket to");
+      for await (const now of this.#status.subscribe(done.signal)) if (now.agents > 0) break;
+    }
+    done.abort();
+    await late;
   }
 
   /** Agents that have the socket go on accepting. */

@@ -55,8 +55,8 @@ class Node implements AsyncDisposable {
     return new RunningHolder(holder);
   }
 
-  agent(name: string, sinceMs = 1): RunningAgent {
-    return new RunningAgent(name, this, sinceMs);
+  agent(name: string, sinceMs = 1, giveBackMs = 0): RunningAgent {
+    return new RunningAgent(name, this, sinceMs, giveBackMs);
   }
 
   /** Which agent answers who connects now, however long it takes. */
@@ -99,11 +99,12 @@ class RunningAgent implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(name: string, node: Node, sinceMs: number) {
+  constructor(name: string, node: Node, sinceMs: number, giveBackMs: number) {
     this.client = new HolderClient({
       path: node.holderSocket,
       sinceMs,
       listen: (fd) => accept(fd, name),
+      giveBackMs,
       clock,
       random,
       log: node.log.log,
@@ -178,6 +179,41 @@ if (requires("linux")) {
       await second.until("accepting");
       assert.equal(await between, "second");
       assert.equal(holder.holder.status.value.agentSeen, true);
+    });
+
+    it("keeps the socket until there is an agent when both are replaced, holder last", async () => {
+      await using node = await Node.open();
+      const first = await (await node.holder()).untilBound();
+      {
+        await using old = node.agent("old");
+        await old.until("attached");
+      }
+      const between = node.ask();
+      const handedOver = first.holder.handOver(5_000).then(() => first[Symbol.asyncDispose]());
+      await using _agent = node.agent("agent", 2);
+      await handedOver;
+      assert.equal(await between, "agent");
+      await using second = await (await node.holder()).untilBound();
+      assert.equal(await node.ask(), "agent");
+      assert.equal(second.holder.status.value.bound, true);
+    });
+
+    it("gets the socket from an agent that stops while the holder is replaced", async () => {
+      await using node = await Node.open();
+      const first = await (await node.holder()).untilBound();
+      const old = node.agent("old", 1, 5_000);
+      await old.until("attached");
+      await first[Symbol.asyncDispose]();
+      await old.until("attached", false);
+      const stopped = old[Symbol.asyncDispose]();
+      await old.until("accepting", false);
+      const between = node.ask();
+      await using second = await node.holder();
+      await stopped;
+      await second.untilBound();
+      await using agent = node.agent("agent", 2);
+      await agent.until("accepting");
+      assert.equal(await between, "agent");
     });
 
     it("takes the socket back from an agent after a restart, and nobody is refused meanwhile", async () => {
