@@ -37,6 +37,7 @@ export interface Parts {
   readonly callers: NetworkCallers;
   readonly usage: EntryUsage;
   readonly lastSeen: LastSeen;
+  readonly archive: AgentArchive;
   readonly rpc: RpcServer<Caller>;
   readonly adminSocket: AdminSocket;
   readonly endpoint: AgentEndpoint;
@@ -161,6 +162,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     callers,
     usage,
     lastSeen,
+    archive,
     rpc,
     adminSocket,
     endpoint,

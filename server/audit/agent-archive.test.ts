@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, utimes } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { AuditDraft } from "../../proto/audit/v1/record.ts";
 import { StatusError } from "../../runtime/errors/status-error.ts";
@@ -39,7 +40,14 @@ const open = (dir: TempDir) => {
   const events: AuditDraft[] = [];
   const archive = new AgentArchive({
     directory: dir.join("agents"),
-    audit: { event: (draft) => events.push(draft) },
+    audit: {
+      event: (draft) => events.push(draft),
+      intent: async (draft) => {
+        events.push(draft);
+        return { seq: events.length, action: draft.action, requestId: null };
+      },
+      outcome: () => {},
+    },
     log: new RecordingLog().log,
     maxSegmentBytes: 1000,
   });
@@ -153,4 +161,28 @@ describe("AgentArchive", () => {
       assert.deepEqual(await open(dir).archive.list(), []);
     });
   }
+
+  it("removes files that are old enough, and goes on with an agent whose records were", async () => {
+    await using dir = await TempDir.open();
+    const { archive, events } = open(dir);
+    const chain = new AgentChain().grow(60);
+    for (let at = 1; at <= 36; at += 5) await archive.append(AGENT, chain.lines(at, at + 4));
+    const folder = dir.join("agents", "x509pop~node", "1");
+    const files = (await readdir(folder)).sort();
+    assert.ok(files.length >= 3);
+    const [oldest = ""] = files;
+    const longAgo = new Date("2020-01-01T00:00:00Z");
+    await utimes(join(folder, oldest), longAgo, longAgo);
+    await archive.removeOlderThan(new Date("2021-01-01T00:00:00Z"));
+    assert.deepEqual((await readdir(folder)).sort(), files.slice(1));
+    assert.deepEqual(
+      events.map(({ action, details }) => [action, details]),
+      [["audit.agent_chain_remove", { agent: "x509pop~node", chain: "1", files: 1 }]],
+    );
+
+    await archive.removeOlderThan(new Date("2100-01-01T00:00:00Z"));
+    assert.deepEqual(await readdir(dir.join("agents")), []);
+    assert.equal(await archive.append(AGENT, chain.lines(41, 45)), 45);
+    assert.equal((await verifyJournal(folder)).lines, 5);
+  });
 });

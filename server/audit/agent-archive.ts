@@ -14,13 +14,14 @@ import { recoverJournal } from "../../runtime/journal/recover.ts";
 import { openSegmentFile, type Segment, segmentAt } from "../../runtime/journal/segment.ts";
 import { readJournal } from "../../runtime/journal/verify.ts";
 import type { Logger } from "../../runtime/log.ts";
+import { findOldSegments, removeSegments } from "./archive-retention.ts";
 import type { AuditLog } from "./audit-log.ts";
 
 /** What the archive needs. */
 export interface AgentArchiveDeps {
   /** Folder of the archive; made when it is first needed. */
   readonly directory: string;
-  readonly audit: Pick<AuditLog, "event">;
+  readonly audit: Pick<AuditLog, "event" | "intent" | "outcome">;
   readonly log: Logger;
   /** A file of the archive is closed at this size. */
   readonly maxSegmentBytes: number;
@@ -44,6 +45,7 @@ const MAX_LINE_BYTES = 1024 * 1024;
  */
 export class AgentArchive {
   readonly #deps: AgentArchiveDeps;
+  /** The chain of each agent that goes on, by the agent's folder. */
   readonly #chains = new Map<string, Chain>();
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -66,13 +68,38 @@ export class AgentArchive {
         throw invalidArgument(`lines[${index}]: does not continue the line before it`);
       }
     }
-    const append = (): Promise<number> => this.#append(agentId, parsed);
-    const turn = (this.#turns.get(agentId) ?? Promise.resolve()).then(append, append);
-    this.#turns.set(agentId, turn);
+    return await this.#inTurn(folderOf(agentId), () => this.#append(agentId, parsed));
+  }
+
+  /** Removes the files that were last written to before `before`; what goes is recorded first. */
+  async removeOlderThan(before: Date): Promise<void> {
+    const { directory, audit, log } = this.#deps;
+    for (const { agent, chains } of await this.list()) {
+      await this.#inTurn(agent, async () => {
+        for (const chain of chains) {
+          const folder = join(directory, agent, chain);
+          const old = await findOldSegments(folder, before);
+          if (old.paths.length === 0) continue;
+          const details = { agent, chain, files: old.paths.length };
+          const draft = { action: "audit.agent_chain_remove", reasonCode: "age", details } as const;
+          const ref = await audit.intent(draft);
+          await removeSegments(folder, old);
+          if (old.isAll) this.#chains.delete(agent);
+          audit.outcome(ref, { decision: "allow" });
+          log.info(details, "Removed old records of an agent");
+        }
+      });
+    }
+  }
+
+  /** Serves what is done to one agent's folder one after another. */
+  async #inTurn<T>(folder: string, act: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(folder) ?? Promise.resolve()).then(act, act);
+    this.#turns.set(folder, turn);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(agentId) === turn) this.#turns.delete(agentId);
+      if (this.#turns.get(folder) === turn) this.#turns.delete(folder);
     }
   }
 
@@ -124,7 +151,7 @@ export class AgentArchive {
   }
 
   async #open(agentId: string): Promise<Chain> {
-    const known = this.#chains.get(agentId);
+    const known = this.#chains.get(folderOf(agentId));
     if (known !== undefined) return known;
     const parent = join(this.#deps.directory, folderOf(agentId));
     const newest = (await readFolder(parent)).map(Number).sort((a, b) => b - a)[0];
@@ -137,7 +164,8 @@ export class AgentArchive {
   async #create(agentId: string): Promise<Chain> {
     const parent = join(this.#deps.directory, folderOf(agentId));
     await mkdir(parent, { recursive: true, mode: 0o700 });
-    const directory = join(parent, String((await readFolder(parent)).length + 1));
+    const newest = Math.max(0, ...(await readFolder(parent)).map(Number));
+    const directory = join(parent, String(newest + 1));
     await mkdir(directory, { mode: 0o700 });
     await syncDirectory(parent);
     const segment = segmentAt(directory, 1);
@@ -145,7 +173,7 @@ export class AgentArchive {
   }
 
   #keep(agentId: string, chain: Chain): Chain {
-    this.#chains.set(agentId, chain);
+    this.#chains.set(folderOf(agentId), chain);
     return chain;
   }
 

@@ -1,6 +1,7 @@
 import type { Logger } from "../../runtime/log.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { AgentArchive } from "./agent-archive.ts";
 import type { AuditExporter } from "./audit-exporter.ts";
 import type { JournalAuditLog } from "./journal-audit-log.ts";
 
@@ -9,6 +10,8 @@ export interface RunAuditDeps {
   readonly audit: JournalAuditLog;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What agents shipped; kept as long. */
+  readonly archive?: Pick<AgentArchive, "removeOlderThan">;
   /** Segments with only older records are removed; without it none ever is. */
   readonly keepMs?: number;
   /** Where records are also written to; what was not yet written there is not removed. */
@@ -43,6 +46,7 @@ async function runCheckpoints(deps: RunAuditDeps, signal: AbortSignal): Promise<
       if (keepMs !== undefined && removalDue) {
         const before = new Date(clock.now().getTime() - keepMs);
         await audit.removeOlderThan(before, deps.exporter?.exportedSeq);
+        await deps.archive?.removeOlderThan(before);
         lastRemovalMs = clock.monotonicMs();
       }
     } catch (err) {
