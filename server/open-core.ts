@@ -23,7 +23,8 @@ import type { KeyManager } from "./keymanager/key-manager.ts";
 import { MemoryKeyManager } from "./keymanager/memory-key-manager.ts";
 import { BannedAgents } from "./node-attestation/banned-agents.ts";
 import { issuancePolicy } from "./policy/issuance-policy.ts";
-import { NO_KNOWN_BAD_KEYS } from "./policy/key-policy.ts";
+import { type KnownBadKeys, NO_KNOWN_BAD_KEYS } from "./policy/key-policy.ts";
+import { readKnownBadKeys } from "./policy/read-known-bad-keys.ts";
 import { makeDataFolder, readServerId, serverFiles } from "./server-files.ts";
 import { RevocationEpoch } from "./store/revocation-epoch.ts";
 import { SqliteStore } from "./store/sqlite/sqlite-store.ts";
@@ -111,7 +112,13 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
 
   const epoch = opening.use(await RevocationEpoch.open(store));
   const banned = opening.use(await BannedAgents.open(store));
-  const issuer = openIssuer(deps, { trustDomain, authorities, audit, epoch, banned }, opening);
+  const { knownBadKeys: list } = config.ca;
+  const knownBadKeys = list === undefined ? NO_KNOWN_BAD_KEYS : await readKnownBadKeys(list);
+  const issuer = openIssuer(
+    deps,
+    { trustDomain, authorities, audit, epoch, banned, knownBadKeys },
+    opening,
+  );
   const identity = await ServerIdentity.open({
     trustDomain,
     issuer,
@@ -182,10 +189,11 @@ function openIssuer(
     readonly audit: JournalAuditLog;
     readonly epoch: RevocationEpoch;
     readonly banned: BannedAgents;
+    readonly knownBadKeys: KnownBadKeys;
   },
   opening: AsyncDisposableStack,
 ): CertificateAuthority {
-  const { trustDomain, authorities, audit, epoch, banned } = parts;
+  const { trustDomain, authorities, audit, epoch, banned, knownBadKeys } = parts;
   const { ca } = config;
   const policy = issuancePolicy({
     trustDomain,
@@ -199,7 +207,7 @@ function openIssuer(
   const pool = opening.use(
     new SigningPool({
       threads,
-      knownBadKeys: NO_KNOWN_BAD_KEYS,
+      knownBadKeys,
       log: log.child({ component: "ca" }),
     }),
   );
@@ -217,6 +225,7 @@ function openIssuer(
       },
     },
     pool,
+    knownBadKeys,
     clock,
     random,
     metrics: caMetrics(metrics),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, hash } from "node:crypto";
 import { describe, it } from "node:test";
 import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
@@ -53,6 +53,30 @@ describe("signX509Svids", () => {
         assert.equal(verified.id.toString(), `spiffe://a.test/w/${index}`);
         assert.equal(chain[0]?.serialNumberHex, result.svid.serialNumberHex);
       }
+    });
+
+    it(`certifies no key that is known to be bad, with ${threads} threads`, async () => {
+      const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const spki = publicKey.export({ format: "der", type: "spki" });
+      const knownBadKeys = new Set([hash("sha256", spki, "hex")]);
+      await using world = await CaWorld.open({ threads, knownBadKeys, witSvids: true });
+      const good = world.workloadOrder("/web");
+      const orders = Array.from({ length: 20 }, () => ({ ...good, csrDer: csrFor(privateKey) }));
+      for (const result of await world.ca.signX509Svids(world.agentCall, orders)) {
+        assert.ok(!result.issued);
+        assert.match(result.error.message, /the key is known to be compromised/);
+      }
+      const bound = {
+        profile: "wit_workload",
+        publicKeySpki: spki,
+        signingAlgorithm: "ES256",
+      } as const;
+      const { spiffeId, entry } = good;
+      assert.ok(entry);
+      await assert.rejects(
+        world.ca.signWitSvid(world.agentCall, { ...bound, spiffeId, entry }),
+        /the key is known to be compromised/,
+      );
     });
 
     it(`answers item by item, with ${threads} threads: one bad request does not fail the others`, async () => {

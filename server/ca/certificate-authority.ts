@@ -2,7 +2,7 @@ import { invalidArgument, unimplemented } from "../../runtime/errors/status-erro
 import { SpiffeError } from "../../spiffe/error.ts";
 import { isJwsAlgorithm, isKeyForAlgorithm } from "../../spiffe/jwt/jws-algorithm.ts";
 import { importPublicKey, parsePublicKeyAlgorithm } from "../../spiffe/x509/public-key.ts";
-import { judgeSubjectKey } from "../policy/key-policy.ts";
+import { judgeSubjectKey, type KnownBadKeys } from "../policy/key-policy.ts";
 import type { TokenAuthority } from "./authority.ts";
 import type {
   DownstreamCaOrder,
@@ -63,7 +63,7 @@ export class CertificateAuthority implements Issuer {
     }
     const authority = active.value.wit;
     if (authority === undefined) throw noAuthority("WIT");
-    const publicKey = checkBoundKey(order);
+    const publicKey = checkBoundKey(order, this.#deps.knownBadKeys);
     const issuer = tokenIssuer === undefined ? {} : { issuer: tokenIssuer };
     const spiffeId = order.spiffeId.toString();
     const { signingAlgorithm } = order;
@@ -91,9 +91,13 @@ export class CertificateAuthority implements Issuer {
   }
 }
 
-function checkBoundKey({ publicKeySpki, signingAlgorithm }: WitSvidOrder) {
+function checkBoundKey({ publicKeySpki, signingAlgorithm }: WitSvidOrder, knownBad: KnownBadKeys) {
   try {
-    const objection = judgeSubjectKey(publicKeySpki, parsePublicKeyAlgorithm(publicKeySpki));
+    const objection = judgeSubjectKey(
+      publicKeySpki,
+      parsePublicKeyAlgorithm(publicKeySpki),
+      knownBad,
+    );
     if (objection !== undefined)
       throw invalidArgument(`public key: ${objection}`, { reason: "key" });
     const publicKey = importPublicKey(publicKeySpki);

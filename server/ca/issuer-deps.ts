@@ -5,6 +5,7 @@ import type { AuditLog } from "../audit/audit-log.ts";
 import { authoriseIssuance } from "../policy/authorise-issuance.ts";
 import type { IssuanceContext, IssuanceDecision } from "../policy/issuance.ts";
 import type { IssuancePolicy } from "../policy/issuance-policy.ts";
+import type { KnownBadKeys } from "../policy/key-policy.ts";
 import type { ActiveAuthorities } from "./authority.ts";
 import type { IssuanceCall } from "./issuance.ts";
 import type { AuditedOrder } from "./issuance-audit.ts";
@@ -20,6 +21,8 @@ export interface IssuerDeps {
   /** Who is banned and what is revoked, as this server knows it. */
   readonly facts: IssuanceFacts;
   readonly pool: SigningPool;
+  /** Keys that are never certified, nor bound to a token; the pool has them too. */
+  readonly knownBadKeys: KnownBadKeys;
   readonly clock: Clock;
   readonly random: Random;
   readonly metrics: CaMetrics;

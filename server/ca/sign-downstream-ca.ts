@@ -1,7 +1,7 @@
 import { unavailable } from "../../runtime/errors/status-error.ts";
 import { SpiffeError } from "../../spiffe/error.ts";
 import { type Csr, parseCsr } from "../../spiffe/x509/csr.ts";
-import { judgeSubjectKey } from "../policy/key-policy.ts";
+import { judgeSubjectKey, type KnownBadKeys } from "../policy/key-policy.ts";
 import { signCaCertificate } from "./ca-certificate.ts";
 import type { DownstreamCaOrder, IssuanceCall, IssuedCa } from "./issuance.ts";
 import { deniedItem, intendedItem, issuanceDraft } from "./issuance-audit.ts";
@@ -35,7 +35,7 @@ export async function signDownstreamCa(
   }
   const lifetime = lifetimeFor(decision, authority, context.now);
   if (lifetime === undefined) throw noAuthority("X.509");
-  const { spkiDer } = checkRequest(order.csrDer);
+  const { spkiDer } = checkRequest(order.csrDer, deps.knownBadKeys);
   const [serial = new Uint8Array(), subject = new Uint8Array()] = drawSerialNumbers(random, 2);
   const { notBefore, notAfter, cappedBy } = lifetime;
   const credential = {
@@ -78,10 +78,10 @@ export async function signDownstreamCa(
   }
 }
 
-function checkRequest(csrDer: Uint8Array): Csr {
+function checkRequest(csrDer: Uint8Array, knownBad: KnownBadKeys): Csr {
   try {
     const csr = parseCsr(csrDer);
-    const objection = judgeSubjectKey(csr.spkiDer, csr.publicKeyAlgorithm);
+    const objection = judgeSubjectKey(csr.spkiDer, csr.publicKeyAlgorithm, knownBad);
     if (objection !== undefined) throw refusalError("csr_key", objection);
     if (!csr.verifySignature()) {
       throw refusalError("csr_signature", "the certificate request is not signed with its own key");

@@ -22,6 +22,7 @@ export interface CaSettings {
   readonly agentTtl: number;
   readonly jwtIssuer?: string | undefined;
   readonly witSvids: boolean;
+  readonly knownBadKeys?: string | undefined;
 }
 
 /** See {@link KeyManagerSettings}. */
@@ -70,6 +71,13 @@ export const caSchema: z.ZodPrefault<z.ZodType<CaSettings>> = z
       .boolean()
       .default(false)
       .describe("Whether WIT-SVIDs are issued. The standard they follow is a draft."),
+    knownBadKeys: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "File of keys that are never certified: the SHA-256 of a SubjectPublicKeyInfo in hexadecimal on each line. Read at the start.",
+      ),
   })
   .prefault({})
   .describe("What is issued, for how long, and by which kind of key.");

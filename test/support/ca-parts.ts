@@ -12,7 +12,7 @@ import { caMetrics } from "../../server/ca/metrics.ts";
 import { SigningPool } from "../../server/ca/signing-pool.ts";
 import type { KeyManager } from "../../server/keymanager/key-manager.ts";
 import { issuancePolicy } from "../../server/policy/issuance-policy.ts";
-import { NO_KNOWN_BAD_KEYS } from "../../server/policy/key-policy.ts";
+import { type KnownBadKeys, NO_KNOWN_BAD_KEYS } from "../../server/policy/key-policy.ts";
 import type { Store } from "../../server/store/store.ts";
 import { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 
@@ -34,6 +34,7 @@ export interface CaPartsOptions {
   readonly threads?: number;
   readonly witSvids?: boolean;
   readonly tokenIssuer?: string;
+  readonly knownBadKeys?: KnownBadKeys;
 }
 
 /** A certificate authority for the trust domain `a.test`, with its first authorities made. */
@@ -71,7 +72,8 @@ export async function openCaParts(deps: CaPartsDeps, options: CaPartsOptions): P
   const rotator = new AuthorityRotator({ authorities, clock, log });
   await rotator.rotate();
   const threads = options.threads ?? 0;
-  const pool = new SigningPool({ threads, knownBadKeys: NO_KNOWN_BAD_KEYS, log });
+  const { knownBadKeys = NO_KNOWN_BAD_KEYS } = options;
+  const pool = new SigningPool({ threads, knownBadKeys, log });
   const policy = issuancePolicy({
     trustDomain,
     x509SvidTtlSeconds: 3600,
@@ -93,6 +95,7 @@ export async function openCaParts(deps: CaPartsDeps, options: CaPartsOptions): P
     policy: () => policy,
     facts,
     pool,
+    knownBadKeys,
     clock,
     random,
     metrics: caMetrics(metrics),
