@@ -25,7 +25,9 @@ export async function attestProcess(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   for (;;) {
     const caller = await attestNow(deps, pid, signal);
-    const open = caller.undecided.flatMap(({ retry }) => retry ?? []);
+    const open = caller.undecided
+      .filter(({ transient }) => transient)
+      .flatMap(({ retry }) => retry ?? []);
     if (open.length === 0 || limited.aborted) return caller;
     await Promise.race(open.map(({ when }) => when(limited)));
   }

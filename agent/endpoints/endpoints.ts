@@ -140,9 +140,16 @@ function logRefusal(
       caller_pid: pid,
       caller_uid: uid,
       executable: caller?.executable,
+      ...(reason === "attestor_failed" && { detail: openQuestions(caller) }),
       suppressed,
       ...(cause === undefined ? {} : { err: cause }),
     },
     "Refused workload",
   );
+}
+
+/** Why something could not be found out about a caller for now. */
+function openQuestions(caller: Refusal["caller"]): string {
+  const open = caller?.undecided.filter(({ transient }) => transient) ?? [];
+  return [...new Set(open.map(({ reason }) => reason))].join("; ");
 }

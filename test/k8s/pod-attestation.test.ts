@@ -67,6 +67,8 @@ if (requires(...clusterNeeds)) {
     let node: Node;
     let assay: NodeAssay;
     let web: Pod;
+    let other: Pod;
+    const k8s = { refresh: "1s", wait: "3s", namespaceLabels: true };
 
     const create = (body: object): Promise<Pod> =>
       cluster.client.create<Pod>(`${inDefault}/pods`, body);
@@ -94,15 +96,15 @@ if (requires(...clusterNeeds)) {
     before(async () => {
       cluster = await Cluster.start({ nodes: 1 });
       node = cluster.node("node1");
-      const k8s = { refresh: "1s", wait: "3s", namespaceLabels: true };
       assay = await NodeAssay.start({ cluster, node, k8s });
       await createAccount(cluster, "agent", [
         { apiGroups: [""], resources: ["nodes/pods"], verbs: ["get"] },
         { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list", "watch"] },
+        { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
       ]);
       await createAccount(cluster, "nobody", []);
       await assay.useToken(await tokenOf(cluster, "agent"));
-      [web] = await Promise.all([start(podOf("web")), start(podOf("other"))]);
+      [web, other] = await Promise.all([start(podOf("web")), start(podOf("other"))]);
       await assay.grant("/web", `k8s:pod-uid:${web.metadata.uid}`);
     });
     after(async () => {
@@ -286,6 +288,38 @@ cat /proc/self/cgroup; exec ${workload} ${socketPath}`;
         await onNode("rm -f /run/ask/go /run/ask/passed.part");
       }
     });
+
+    test("with a token as second factor, only the pod's own one counts", async () => {
+      const podTokens = "/run/assay/pod-tokens";
+      const handOver = async (bearer: Pod, owner: Pod, audience: string): Promise<void> => {
+        const token = await tokenOf(cluster, "default", { audience, pod: owner });
+        const folder = `${podTokens}/${bearer.metadata.uid}`;
+        const input = JSON.stringify({ "assay-agent": { token } });
+        await node.host.run(["sh", "-ec", `mkdir -p ${folder}; cat >${folder}/volume`], { input });
+      };
+      await assay.restartAgent({ ...k8s, podToken: { mode: "required" } });
+      // A moment after the start nobody listens.
+      await eventually("the pod to be refused", async () =>
+        (await answerOf("web")).code === 7 ? true : undefined,
+      );
+      await handOver(web, other, "assay-agent");
+      await eventually("the theft to be seen", async () =>
+        /pod_token_of_another_pod/.test(await assay.explain(await pidIn(node, web)))
+          ? true
+          : undefined,
+      );
+      assert.equal((await answerOf("web")).code, 7);
+      await handOver(web, web, "somebody-else");
+      await eventually("the wrong audience to be seen", async () =>
+        /pod_token_refused/.test(await assay.explain(await pidIn(node, web))) ? true : undefined,
+      );
+      assert.equal((await answerOf("web")).code, 7);
+      await handOver(web, web, "assay-agent");
+      await eventually("the right token", async () =>
+        (await answerOf("web")).code === undefined ? true : undefined,
+      );
+      assert.deepEqual(await idsOf("web"), ["/web"]);
+    });
   });
 }
 
@@ -372,10 +406,20 @@ async function createAccount(
   });
 }
 
-async function tokenOf({ client }: Cluster, name: string): Promise<string> {
-  const { status } = await client.create<{ status: { token: string } }>(
-    `${inDefault}/serviceaccounts/${name}/token`,
-    { spec: { expirationSeconds: 3600 } },
-  );
+async function tokenOf(
+  { client }: Cluster,
+  name: string,
+  bound?: { readonly audience: string; readonly pod: Pod },
+): Promise<string> {
+  const { name: podName, uid } = bound?.pod.metadata ?? {};
+  const spec = {
+    expirationSeconds: 3600,
+    ...(bound && {
+      audiences: [bound.audience],
+      boundObjectRef: { apiVersion: "v1", kind: "Pod", name: podName, uid },
+    }),
+  };
+  const path = `${inDefault}/serviceaccounts/${name}/token`;
+  const { status } = await client.create<{ status: { token: string } }>(path, { spec });
   return status.token;
 }

@@ -74,13 +74,14 @@ export class K8sAttestor implements WorkloadAttestor {
     if (tokens === undefined || problem === undefined) return undefined;
     const detail = tokens.detailOf(podUid);
     const reason = detail === undefined ? problem : `${problem}: ${detail}`;
+    const common = { type: this.type, prefixes: [], reason };
     const isAway = problem === "api_server_away";
-    const transient = isAway || problem === "pod_token_not_reviewed";
+    if (!isAway && problem !== "pod_token_not_reviewed") return { ...common, transient: false };
     const when = async (signal: AbortSignal): Promise<void> => {
       if (isAway) await clock.sleep(askAgainMs, signal);
       if (!signal.aborted) await tokens.review(podUid);
     };
-    return { type: this.type, prefixes: [], transient, reason, retry: { waitMs, when } };
+    return { ...common, transient: true, retry: { waitMs, when } };
   }
 
   #ask(place: PodCgroup): { values: readonly string[]; undecided: readonly Undecided[] } {

@@ -20,12 +20,19 @@ export class NodeAssay implements AsyncDisposable {
   readonly server: Component;
   readonly socketPath = "/run/assay/workload/api.sock";
   readonly #node: Node;
+  readonly #writeAgent: (k8s: object) => Promise<string>;
   #agentId = "";
 
-  private constructor(node: Node, server: Component, agent: Component) {
+  private constructor(
+    node: Node,
+    server: Component,
+    agent: Component,
+    writeAgent: (k8s: object) => Promise<string>,
+  ) {
     this.#node = node;
     this.server = server;
     this.agent = agent;
+    this.#writeAgent = writeAgent;
   }
 
   static async start({ cluster, node, k8s = {} }: NodeAssayOptions): Promise<NodeAssay> {
@@ -46,27 +53,9 @@ export class NodeAssay implements AsyncDisposable {
       observability: { enabled: false },
       log,
     });
-    const agentConfig = await write("agent.yaml", {
-      trustDomain: "example.test",
-      servers: ["127.0.0.1:8081"],
-      trustBundle: { insecure: true },
-      nodeAttestor: { join_token: { tokenFile: "/run/assay/token/join" } },
-      state: { path: "/run/assay/agent/state" },
-      workloadSocket: { path: "/run/assay/workload/api.sock" },
-      workloadAttestors: {
-        k8s: {
-          kubelet: { caFile: folder.join("pki/ca.crt"), tokenFile: "/run/assay/token/kubelet" },
-          apiServer: {
-            host: spec.clusterIP,
-            caFile: folder.join("pki/ca.crt"),
-            tokenFile: "/run/assay/token/kubelet",
-          },
-          ...k8s,
-        },
-      },
-      observability: { enabled: false },
-      log: { ...log, level: "debug" },
-    });
+    const writeAgent = (changes: object): Promise<string> =>
+      write("agent.yaml", agentSettings(cluster, spec.clusterIP, changes));
+    const agentConfig = await writeAgent(k8s);
     const component = (part: string, config: string): Component =>
       new Component({
         name: `${node.name}-assay-${part}`,
@@ -81,6 +70,7 @@ export class NodeAssay implements AsyncDisposable {
       node,
       component("server", serverConfig),
       component("agent", agentConfig),
+      writeAgent,
     );
     await assay.#start();
     return assay;
@@ -89,6 +79,13 @@ export class NodeAssay implements AsyncDisposable {
   /** Lets the agent ask the kubelet from now on as this holder of a token. */
   async useToken(token: string): Promise<void> {
     await this.#node.host.run(["tee", "/run/assay/token/kubelet"], { input: token });
+  }
+
+  /** Starts the agent anew with other settings of its k8s attestor. */
+  async restartAgent(k8s: object): Promise<void> {
+    await this.agent.kill();
+    await this.#writeAgent(k8s);
+    await this.agent.start();
   }
 
   /** Creates an entry for workloads of this node, and waits until the agent has it. */
@@ -100,8 +97,9 @@ export class NodeAssay implements AsyncDisposable {
 
   /** What the agent knows of a process, by its number on the node. */
   async explain(pid: number): Promise<string> {
-    const argv = [process.execPath, join(root, "assay.ts"), "why", "--pid", String(pid)];
-    return this.#node.host.run([...argv, "--output", "json"]);
+    const command = `${process.execPath} ${join(root, "assay.ts")} why --pid ${pid}`;
+    // What is undecided is told apart from the answer.
+    return this.#node.host.run(["sh", "-c", `${command} --output json 2>&1`]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,4 +143,26 @@ export class NodeAssay implements AsyncDisposable {
       ...args,
     ]);
   }
+}
+
+function agentSettings(cluster: Cluster, apiServer: string, k8s: object): object {
+  const caFile = cluster.folder.join("pki/ca.crt");
+  const tokenFile = "/run/assay/token/kubelet";
+  return {
+    trustDomain: "example.test",
+    servers: ["127.0.0.1:8081"],
+    trustBundle: { insecure: true },
+    nodeAttestor: { join_token: { tokenFile: "/run/assay/token/join" } },
+    state: { path: "/run/assay/agent/state" },
+    workloadSocket: { path: "/run/assay/workload/api.sock" },
+    workloadAttestors: {
+      k8s: {
+        kubelet: { caFile, tokenFile },
+        apiServer: { host: apiServer, caFile, tokenFile },
+        ...k8s,
+      },
+    },
+    observability: { enabled: false },
+    log: { format: "text", level: "debug" },
+  };
 }
