@@ -11,15 +11,6 @@ export interface Hold {
   readonly since: Date;
 }
 
-/** A loss of so many at once is acted on; beyond both it is held. */
-export const MAX_LOST = 5;
-export const MAX_LOST_SHARE = 0.1;
-
-/** Whether a list that lacks so much of what was there is more than ordinary change. */
-export function isMassLoss(lost: number, kept: number): boolean {
-  return lost > MAX_LOST && lost > (lost + kept) * MAX_LOST_SHARE;
-}
-
 /**
  * What the registrar holds back: a list of the API server may be wrong or another cluster's, and acting on it would take the
  * identities of everything that runs.

@@ -7,30 +7,17 @@ import { runAssay } from "../../assay.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { ExitCode } from "../../runtime/cli/exit-code.ts";
 import { FakeKubeApi } from "../fakes/fake-kube-api.ts";
+import { AGENT_TOKEN, addAgentPod } from "../support/agent-pod.ts";
 import { eventually } from "../support/eventually.ts";
 import { CALL, csrOf, newKey, RunningServer, type Settings } from "../support/running-server.ts";
 import { TempDir } from "../support/temp-dir.ts";
 
-const AGENT_TOKEN = "eyJh.eyJz.c2ln";
 const AGENTS = ["--service-account", "assay-system:assay-agent"];
 
 /** A cluster with one node and the agent's pod on it, and a kubeconfig file for it. */
 async function openCluster(dir: TempDir) {
   const api = await FakeKubeApi.open();
-  api.put("nodes", { metadata: { name: "node-1" } });
-  api.put("pods", {
-    metadata: { name: "agent-1", namespace: "assay-system" },
-    spec: { nodeName: "node-1", serviceAccountName: "assay-agent" },
-  });
-  const claim = (name: string, value: string) => [`authentication.kubernetes.io/${name}`, [value]];
-  api.tokens.set(AGENT_TOKEN, {
-    authenticated: true,
-    audiences: ["assay-server"],
-    user: {
-      username: "system:serviceaccount:assay-system:assay-agent",
-      extra: Object.fromEntries([claim("pod-name", "agent-1"), claim("pod-uid", "uid-agent-1")]),
-    },
-  });
+  addAgentPod(api);
   await writeFile(dir.join("kubeconfig"), api.kubeconfig());
   return api;
 }

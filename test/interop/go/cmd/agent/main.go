@@ -1,9 +1,10 @@
 // Command agent is a stock agent to the server, through spire-api-sdk: it attests, follows its entries, orders SVIDs,
 // renews, and is banned. It administers the server through the local socket to set each scene.
 //
-//	agent -server ADDRESS -admin SOCKET [-pop-chain FILE -pop-key FILE]
+//	agent -server ADDRESS -admin SOCKET [-pop-chain FILE -pop-key FILE] [-psat-cluster NAME -psat-token TOKEN]
 //
-// The chain and key (PEM) let it attest by x509pop; the server must trust the chain's authority.
+// The chain and key (PEM) let it attest by x509pop; the server must trust the chain's authority. The
+// cluster and token let it attest by k8s_psat.
 package main
 
 import (
@@ -46,6 +47,8 @@ func main() {
 	admin := flag.String("admin", "", "path of the server's local socket")
 	popChain := flag.String("pop-chain", "", "certificate chain for x509pop")
 	popKey := flag.String("pop-key", "", "key for x509pop")
+	psatCluster := flag.String("psat-cluster", "", "name of the cluster for k8s_psat")
+	psatToken := flag.String("psat-token", "", "token of the agent's pod for k8s_psat")
 	limit := flag.Duration("limit", 2*time.Minute, "time limit for the whole")
 	flag.Parse()
 
@@ -87,6 +90,9 @@ func main() {
 	s.joinUnderTwoNames(ctx)
 	if *popChain != "" {
 		s.joinByPossession(ctx, *popChain, *popKey)
+	}
+	if *psatCluster != "" {
+		s.joinByPodToken(ctx, *psatCluster, *psatToken)
 	}
 	report.Exit()
 }
