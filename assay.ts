@@ -52,6 +52,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
     add: async (program, io) =>
       (await import("./server/cli/cluster-commands.ts")).addClusterCommands(program, io),
   },
+  registrar: {
+    description: "Entries from custom resources of Kubernetes clusters.",
+    add: async (program, io) =>
+      (await import("./server/cli/registrar-commands.ts")).addRegistrarCommands(program, io),
+  },
   bundle: {
     description: "Trust bundles.",
     add: async (program, io) =>

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { agentConfigSchema } from "../../agent/config/agent-config.ts";
 import { csiConfigSchema } from "../../agent/config/csi-config.ts";
 import { describeSchema, type SettingRow } from "../../runtime/config/describe-schema.ts";
+import { registrarConfigSchema } from "../../server/config/registrar-config.ts";
 import { serverConfigSchema } from "../../server/config/server-config.ts";
 import { block, code, GENERATED, prose, table } from "./markdown.ts";
 
@@ -9,7 +10,11 @@ import { block, code, GENERATED, prose, table } from "./markdown.ts";
 export interface ConfigFile {
   readonly title: string;
   readonly place: string;
-  readonly schema: typeof serverConfigSchema | typeof agentConfigSchema | typeof csiConfigSchema;
+  readonly schema:
+    | typeof serverConfigSchema
+    | typeof agentConfigSchema
+    | typeof csiConfigSchema
+    | typeof registrarConfigSchema;
   readonly example: URL;
 }
 
@@ -34,6 +39,12 @@ export const CONFIG_FILES: readonly ConfigFile[] = [
     place: "/etc/assay/csi.yaml",
     schema: csiConfigSchema,
     example: new URL("../csi/csi.yaml", import.meta.url),
+  },
+  {
+    title: "Registrar",
+    place: "/etc/assay/registrar.yaml",
+    schema: registrarConfigSchema,
+    example: new URL("../registrar/registrar.yaml", import.meta.url),
   },
 ];
 

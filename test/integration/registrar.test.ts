@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { runAssay } from "../../assay.ts";
 import { Admin, type EntryWithMetadata } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { FakeKubeApi, type FakeObject } from "../fakes/fake-kube-api.ts";
 import { rawPod, rawResource } from "../support/cluster-objects.ts";
@@ -121,6 +122,21 @@ const PLURALS = {
 
 function asObject(raw: object): FakeObject {
   return raw as FakeObject;
+}
+
+/** What a command would see of a process. */
+function recordingIo() {
+  let written = "";
+  const io = {
+    write: (text: string) => {
+      written += text;
+    },
+    writeError: () => {},
+    readInput: async () => "",
+    env: {},
+    signal: CALL.signal,
+  };
+  return { io, output: () => written };
 }
 
 describe("the registrar", () => {
@@ -404,6 +420,45 @@ describe("the registrar", () => {
     await world.until("/ns/shop/sa/web");
     const status = await world.status("ClusterSPIFFEID", { name: "root" }, "Ready", "RenderFailed");
     assert.match(status.errors[0]?.message ?? "", /outside of the registrar's scope/);
+  });
+
+  it("shows what it would do before it does it", async () => {
+    await using world = await World.open();
+    world.pod("a");
+    world.resource("ClusterSPIFFEID", "default", { spiffeIDTemplate: SA });
+    await world.until("/ns/shop/sa/web");
+    const rule = world.dir.join("rule.json");
+    await writeFile(
+      rule,
+      JSON.stringify(
+        rawResource("ClusterSPIFFEID", "more", {
+          spiffeIDTemplate: "spiffe://example.test/more",
+          podSelector: { matchLabels: { app: "web" } },
+        }),
+      ),
+    );
+    const common = ["--socket", world.dir.join("admin.sock"), "--output", "json"];
+    const kubeconfig = ["--cluster", "east", "--kubeconfig", world.dir.join("kubeconfig")];
+    const plan = async (...args: readonly string[]): Promise<unknown> => {
+      const { io, output } = recordingIo();
+      assert.equal(await runAssay(["registrar", "plan", ...kubeconfig, ...common, ...args], io), 0);
+      return JSON.parse(output());
+    };
+    assert.deepEqual(await plan(), []);
+    assert.deepEqual(await plan("-f", rule), [
+      {
+        action: "create",
+        spiffe_id: "spiffe://example.test/more",
+        pod: "shop/a",
+        resource: "ClusterSPIFFEID more",
+        why: "the resource selects the pod",
+        rests_on: "pod label app",
+      },
+    ]);
+    const { io, output } = recordingIo();
+    assert.equal(await runAssay(["registrar", "status", ...common], io), 0);
+    assert.match(output(), /"cluster": "east"/);
+    assert.equal(await runAssay(["registrar", "confirm", "east", ...common], io), 3);
   });
 
   it("has entries for 10,000 pods of one resource within seconds", {

@@ -1,0 +1,74 @@
+/** A registrar that is a process of its own: it reaches the server over mTLS with the X509-SVID of its pod. */
+import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
+import { Health } from "../../runtime/health.ts";
+import { createLogger } from "../../runtime/log.ts";
+import { Metrics } from "../../runtime/metrics.ts";
+import { ObservabilityEndpoint } from "../../runtime/observability.ts";
+import { systemRandom as random } from "../../runtime/random.ts";
+import { systemClock as clock } from "../../runtime/time/clock.ts";
+import { VERSION } from "../../runtime/version.ts";
+import { loadRegistrarConfig } from "../config/registrar-config.ts";
+import { OpenCluster } from "../k8s/cluster.ts";
+import { openAccess } from "../k8s/clusters.ts";
+import { adminEntryApi } from "../registrar/entry-api.ts";
+import { registrarMetrics } from "../registrar/metrics.ts";
+import { runLeading } from "../registrar/run-leading.ts";
+import { runRegistrar } from "../registrar/run-registrar.ts";
+import { openIdentifiedChannel } from "./identified-channel.ts";
+
+/**
+ * Runs the registrar of a configuration file until `signal` aborts.
+ *
+ * @throws {ConfigError} for a configuration that cannot be used
+ */
+export async function runRegistrarProcess(o: {
+  readonly configPath: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const config = await loadRegistrarConfig(o.configPath);
+  const { cluster: name, trustDomain, settings, kubeconfig, context, observability } = config;
+  const log = createLogger({ ...config.log, destination: "stderr" });
+  const access = await openAccess(
+    name,
+    kubeconfig === undefined
+      ? { kind: "in-cluster" }
+      : { kind: "kubeconfig", path: kubeconfig, context },
+    o,
+  );
+  const metrics = new Metrics();
+  metrics.addProcess();
+  const health = new Health({ clock, log });
+  const { enabled, address, port } = observability;
+  await using stack = new AsyncDisposableStack();
+  if (enabled) {
+    stack.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }));
+  }
+  const channel = stack.use(
+    await openIdentifiedChannel(config.server, config.workloadApi, o.signal),
+  );
+  const open = stack.use(new OpenCluster(name, access, { clock, random, log }));
+  const instance = o.env["HOSTNAME"] || `registrar-${Buffer.from(random.bytes(4)).toString("hex")}`;
+  const deps = {
+    cluster: {
+      name,
+      client: open.client,
+      pods: open.pods,
+      nodes: open.nodes,
+      namespaces: open.namespaces,
+    },
+    trustDomain,
+    settings,
+    api: adminEntryApi(channel.client(Admin), name),
+    instance,
+    metrics: registrarMetrics(metrics),
+    clock,
+    random,
+    log: log.child({ component: "registrar", cluster: name }),
+  };
+  log.info({ cluster: name, version: VERSION }, "Registrar started");
+  await runLeading({ ...deps, namespace: settings.leaseNamespace }, o.signal, (leading) =>
+    runRegistrar(deps, leading),
+  );
+  log.info("Registrar stopped");
+}
