@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { loadConfig } from "../../runtime/config/load.ts";
 import { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { clusterNameSchema } from "./cluster-settings.ts";
