@@ -297,26 +297,31 @@ cat /proc/self/cgroup; exec ${workload} ${socketPath}`;
         const input = JSON.stringify({ "assay-agent": { token } });
         await node.host.run(["sh", "-ec", `mkdir -p ${folder}; cat >${folder}/volume`], { input });
       };
+      const patience = { timeoutMs: 60_000 };
+      const untilExplained = (why: RegExp): Promise<true> =>
+        eventually(
+          `${why} to be seen`,
+          async () => (why.test(await assay.explain(await pidIn(node, web))) ? true : undefined),
+          patience,
+        );
       await assay.restartAgent({ ...k8s, podToken: { mode: "required" } });
       // A moment after the start nobody listens.
-      await eventually("the pod to be refused", async () =>
-        (await answerOf("web")).code === 7 ? true : undefined,
+      await eventually(
+        "the pod to be refused",
+        async () => ((await answerOf("web")).code === 7 ? true : undefined),
+        patience,
       );
       await handOver(web, other, "assay-agent");
-      await eventually("the theft to be seen", async () =>
-        /pod_token_of_another_pod/.test(await assay.explain(await pidIn(node, web)))
-          ? true
-          : undefined,
-      );
+      await untilExplained(/pod_token_of_another_pod/);
       assert.equal((await answerOf("web")).code, 7);
       await handOver(web, web, "somebody-else");
-      await eventually("the wrong audience to be seen", async () =>
-        /pod_token_refused/.test(await assay.explain(await pidIn(node, web))) ? true : undefined,
-      );
+      await untilExplained(/pod_token_refused/);
       assert.equal((await answerOf("web")).code, 7);
       await handOver(web, web, "assay-agent");
-      await eventually("the right token", async () =>
-        (await answerOf("web")).code === undefined ? true : undefined,
+      await eventually(
+        "the right token",
+        async () => ((await answerOf("web")).code === undefined ? true : undefined),
+        patience,
       );
       assert.deepEqual(await idsOf("web"), ["/web"]);
     });
