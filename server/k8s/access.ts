@@ -2,7 +2,7 @@ import type { Agent } from "node:https";
 
 /** How to reach an API server, and as whom. */
 export interface Access {
-  /** An https URL. A path in it is put in front of every path. */
+  /** An https URL. A path in it is put in front of every path. Read after the credentials, with which it may change. */
   readonly server: URL;
   /**
    * What the next request uses. Asked for each request, because tokens and certificates are replaced while we run.

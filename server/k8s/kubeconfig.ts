@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { Agent, type RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { type Access, type Credentials, type StaticAccess, serverUrl } from "./access.ts";
@@ -12,19 +13,65 @@ import { type Access, type Credentials, type StaticAccess, serverUrl } from "./a
  * @param context without it: the file's current context
  * @throws {Error} when the file cannot be used, or says that the API server is not to be verified
  */
-export async function kubeconfigAccess(path: string, context?: string): Promise<Access> {
+export function kubeconfigAccess(path: string, context?: string): Promise<Access> {
+  return KubeconfigAccess.open(path, context);
+}
+
+// The file is replaced when its credentials are: by an operator, or by the kubelet for a Secret.
+class KubeconfigAccess implements Access {
+  readonly #path: string;
+  readonly #context: string | undefined;
+  #loaded: Loaded;
+
+  private constructor(path: string, context: string | undefined, loaded: Loaded) {
+    this.#path = path;
+    this.#context = context;
+    this.#loaded = loaded;
+  }
+
+  static async open(path: string, context: string | undefined): Promise<KubeconfigAccess> {
+    return new KubeconfigAccess(path, context, await loadServer(path, context));
+  }
+
+  get server(): URL {
+    return this.#loaded.server;
+  }
+
+  async credentials(): Promise<Credentials> {
+    await this.#refresh();
+    const { config } = this.#loaded;
+    const options: RequestOptions = {};
+    await config.applyToHTTPSOptions(options);
+    const { agent } = options;
+    const isProxied = config.getCurrentCluster()?.proxyUrl !== undefined && agent instanceof Agent;
+    return { ...credentialsOf(options), ...(isProxied ? { agent } : {}) };
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const { mtimeMs } = await stat(this.#path);
+      if (mtimeMs === this.#loaded.mtimeMs) return;
+      this.#loaded = await loadServer(this.#path, this.#context);
+    } catch {
+      // It is gone or half-written: what it said before holds until it can be read again.
+    }
+  }
+}
+
+interface Loaded {
+  readonly config: KubeConfig;
+  readonly server: URL;
+  readonly mtimeMs: number;
+}
+
+async function loadServer(path: string, context: string | undefined): Promise<Loaded> {
+  // Before it is read: a change in between is then seen at the next look.
+  const mtimeMs = await stat(path).then(
+    (found) => found.mtimeMs,
+    () => 0,
+  );
   const config = await load(path, context);
-  const cluster = config.getCurrentCluster();
-  return {
-    server: serverUrl(cluster?.server ?? ""),
-    credentials: async () => {
-      const options: RequestOptions = {};
-      await config.applyToHTTPSOptions(options);
-      const { agent } = options;
-      const isProxied = cluster?.proxyUrl !== undefined && agent instanceof Agent;
-      return { ...credentialsOf(options), ...(isProxied ? { agent } : {}) };
-    },
-  };
+  return { config, server: serverUrl(config.getCurrentCluster()?.server ?? ""), mtimeMs };
 }
 
 /**

@@ -115,8 +115,8 @@ export class HttpsTransport implements Transport {
   }
 
   async #send(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const { server } = this.#access;
     const credentials = await this.#access.credentials();
+    const { server } = this.#access;
     signal.throwIfAborted();
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const sending = httpsRequest({

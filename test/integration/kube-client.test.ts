@@ -146,6 +146,20 @@ describe("access", () => {
     }
   });
 
+  it("follows a kubeconfig file that is replaced, and outlives one that is spoilt", async () => {
+    await using api = await FakeKubeApi.open();
+    await using dir = await TempDir.open();
+    const path = dir.join("kubeconfig");
+    await writeFile(path, api.kubeconfig().replace(api.token, "old-token"));
+    using client = clientOf(await kubeconfigAccess(path));
+    const list = () => client.list(NODES, {}, identity, signal);
+    await assert.rejects(list(), { code: "unauthorized" });
+    await writeFile(path, api.kubeconfig());
+    await list();
+    await writeFile(path, "]: {");
+    await list();
+  });
+
   for (const { name, change, message } of [
     { name: "that is not there", change: undefined, message: /ENOENT/ },
     { name: "that is none", change: () => "]: {", message: /not a kubeconfig$/ },
