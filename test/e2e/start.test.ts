@@ -1,9 +1,9 @@
 // The commands of a new user: `npm start`, again tomorrow, and `npm run demo`.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { glob, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chown, glob, readFile, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import { X509Source } from "../../spiffe/client.ts";
@@ -19,9 +19,12 @@ class Command implements AsyncDisposable {
   readonly errors: Promise<string>;
   output = "";
 
-  constructor(name: string, home: string) {
+  constructor(command: string | readonly [string, readonly string[]], home: string) {
     const { CI: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
-    const child = spawn(process.execPath, [join(root, "bin", "enter.mjs"), name], {
+    const enter = join(root, "bin", "enter.mjs");
+    const [file, args] =
+      typeof command === "string" ? [process.execPath, [enter, command]] : command;
+    const child = spawn(file, args, {
       env: { ...env, ASSAY_HOME: home },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -56,15 +59,52 @@ interface Seen {
   readonly issuer: string;
 }
 
-/** What a workload gets that believes what was printed. */
-async function fetchAsPrinted(output: string): Promise<Seen> {
-  const [address = "", id = ""] = ["Workload API: +(\\S+)", "Your identity: (\\S+)"].map(
+/** The address and the identity that were printed. */
+function welcomed(output: string): readonly string[] {
+  return ["Workload API: +(\\S+)", "Your identity: (\\S+)"].map(
     (pattern) => new RegExp(pattern).exec(output)?.[1] ?? "",
   );
+}
+
+/** What a workload gets that believes what was printed. */
+async function fetchAsPrinted(output: string): Promise<Seen> {
+  const [address = "", id = ""] = welcomed(output);
   await using source = await X509Source.open({ address, signal: AbortSignal.timeout(20_000) });
   const { leaf } = source.x509Svid();
   assert.equal(source.x509Svid().id.toString(), id);
   return { id, issuer: Buffer.from(leaf.authorityKeyId ?? []).toString("hex") };
+}
+
+/** Somebody without any rights here. */
+const ordinary = { uid: 65_534, gid: 65_534 };
+
+/** The checkout as every user can read it, for one command line. Whoever may not look into the folders above it may look at this. */
+function asOrdinaryUser(...args: readonly string[]): readonly [string, readonly string[]] {
+  const { uid, gid } = ordinary;
+  const script = `mount --bind "$0" /mnt && cd /mnt && exec setpriv --reuid=${uid} --regid=${gid} --clear-groups "$@"`;
+  const inside = relative(root, process.execPath);
+  const command = [inside.startsWith("..") ? process.execPath : inside, ...args];
+  return ["unshare", ["--mount", "sh", "-c", script, root, ...command]];
+}
+
+if (requires("linux", "root", "mount", "unshare")) {
+  suite("npm start", () => {
+    test("serves an ordinary user, who needs no rights", async () => {
+      await using dir = await TempDir.open(0o755);
+      await chown(dir.path, ordinary.uid, ordinary.gid);
+      const [file, args] = asOrdinaryUser("bin/enter.mjs", "start");
+      await using start = new Command([file, args], dir.path);
+      await start.untilUp();
+      const [address = "", id = ""] = welcomed(start.output);
+      const [fetchFile, fetchArgs] = asOrdinaryUser("bin/assay.mjs", "x509", "fetch");
+      const { stdout, stderr } = spawnSync(fetchFile, fetchArgs, {
+        env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: address },
+        encoding: "utf8",
+      });
+      assert.ok(stdout.includes(id), stderr);
+      assert.equal((await stat(join(dir.path, "server.yaml"))).uid, ordinary.uid);
+    });
+  });
 }
 
 if (requires("linux")) {
