@@ -21,13 +21,21 @@ export interface BareAgentOptions {
   readonly address: string;
   readonly trustDomain: string;
   readonly signal: AbortSignal;
+  /** What it proves its node with; a fresh join token unless given. */
+  readonly evidence?: Evidence;
+}
+
+/** What an agent attests with: the type of attestation, and the first payload. */
+export interface Evidence {
+  readonly type: string;
+  readonly payload: Uint8Array;
 }
 
 const timeoutMs = 30_000;
 
 /**
- * An agent that consists of nothing but its SVID and a connection: attested with a join token over the network, it calls
- * what agents may call when a test or a measurement says so.
+ * An agent that consists of nothing but its SVID and a connection: attested over the network, it calls what agents may call
+ * when a test or a measurement says so.
  */
 export class BareAgent implements Disposable {
   /** Path of its SPIFFE ID. */
@@ -45,13 +53,14 @@ export class BareAgent implements Disposable {
     const call = { signal, timeoutMs };
     const bundle = await admin.client(Bundle).getBundle({}, call);
     const roots = pem(bundle.x509Authorities.map(({ asn1 }) => asn1));
-    const token = await admin.client(Agent).createJoinToken({ ttl: 600 }, call);
+    const evidence = options.evidence ?? (await joinToken(options));
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const id = `spiffe://${trustDomain}/spire/agent/join_token/${token.value}`;
-    const csr = createCsr({ privateKey, spiffeId: SpiffeId.parse(id) });
+    // The server decides which ID it is.
+    const spiffeId = SpiffeId.parse(`spiffe://${trustDomain}/spire/agent/${evidence.type}/new`);
+    const csr = createCsr({ privateKey, spiffeId });
     const anonymous = openTls(address, roots);
     try {
-      const svid = await attestOnce(createClient(Agent, anonymous), token.value, csr, signal);
+      const svid = await attestOnce(createClient(Agent, anonymous), evidence, csr, signal);
       return new BareAgent(svid.path, openTls(address, roots, privateKey, svid.chain));
     } finally {
       anonymous.close();
@@ -67,16 +76,18 @@ export class BareAgent implements Disposable {
   }
 }
 
+async function joinToken({ admin, signal }: BareAgentOptions): Promise<Evidence> {
+  const { value } = await admin.client(Agent).createJoinToken({ ttl: 600 }, { signal, timeoutMs });
+  return { type: "join_token", payload: new TextEncoder().encode(value) };
+}
+
 async function attestOnce(
   agent: Client<typeof Agent>,
-  token: string,
+  evidence: Evidence,
   csr: Uint8Array,
   signal: AbortSignal,
 ): Promise<{ readonly path: string; readonly chain: readonly Uint8Array[] }> {
-  const params = {
-    data: { type: "join_token", payload: new TextEncoder().encode(token) },
-    params: { csr },
-  };
+  const params = { data: evidence, params: { csr } };
   async function* steps() {
     yield { step: { case: "params" as const, value: params } };
   }

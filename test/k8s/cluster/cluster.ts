@@ -1,13 +1,16 @@
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../../../runtime/time/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ensureBinaries } from "../build/binaries.ts";
 import { Addresses } from "./addresses.ts";
 import { baseObjects } from "./base-objects.ts";
-import { ControlPlane } from "./control-plane.ts";
+import { Component } from "./component.ts";
+import { ControlPlane, relayCommand } from "./control-plane.ts";
 import { writeBusyboxImage } from "./image.ts";
 import type { KubeClient } from "./kube-client.ts";
 import { Node, type NodeOptions } from "./node.ts";
+import { joinClusters, type Side } from "./peering.ts";
 import { WorkFolder } from "./work-folder.ts";
 
 /** What a cluster is started with. */
@@ -75,6 +78,9 @@ export class Cluster implements AsyncDisposable {
     const images = [busybox, ...(options.images ?? [])];
     const cluster = new Cluster(plane, { folder, number, addresses, binaries, helm, images });
     stack.defer(() => cluster.#stopNodes());
+    if (options.peer !== undefined) {
+      await joinClusters(options.peer.#side, cluster.#side, number);
+    }
     await cluster.#createBase();
     await Promise.all(
       Array.from({ length: options.nodes ?? 2 }, (_, index) => cluster.addNode(index + 1)),
@@ -144,8 +150,28 @@ export class Cluster implements AsyncDisposable {
     await this.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], options);
   }
 
+  /**
+   * Lets us reach a TCP address of the cluster's nodes and pods; services are known to nodes alone.
+   *
+   * @returns the path of a Unix socket
+   */
+  async openRelay(host: string, port: number): Promise<string> {
+    const name = `relay-${host}-${port}`;
+    const path = this.folder.join(`${name}.sock`);
+    await rm(path, { force: true });
+    const argv = [...relayCommand, path, host, String(port)];
+    const logPath = this.folder.join("logs", `${name}.log`);
+    await new Component({ name, host: this.plane.host, argv, logPath }).start();
+    await eventually(name, () => access(path).then(() => true));
+    return path;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  get #side(): Side {
+    return { router: this.plane.host, addresses: this.#addresses };
   }
 
   async #stopNodes(): Promise<void> {

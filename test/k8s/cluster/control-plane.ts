@@ -22,6 +22,12 @@ const gates = ["ClusterTrustBundle", "ClusterTrustBundleProjection", "PodCertifi
 /** As an argument of a component. */
 export const featureGates: string = gates.map((gate) => `${gate}=true`).join(",");
 
+/** Takes the path of a Unix socket, and the host and port to carry its connections to. */
+export const relayCommand: readonly string[] = [
+  process.execPath,
+  join(import.meta.dirname, "relay-main.ts"),
+];
+
 const services = ["etcd", "apiserver", "relay", "controllers", "scheduler", "dns"] as const;
 
 /** A part of the control plane. */
@@ -134,9 +140,7 @@ export class ControlPlane implements AsyncDisposable {
       ...["--listen-peer-urls", "http://127.0.0.1:2380"],
     ]);
     await this.#start("apiserver", await this.#apiserver(etcd));
-    const relay = join(import.meta.dirname, "relay-main.ts");
-    const target = ["127.0.0.1", "6443"];
-    await this.#start("relay", [process.execPath, relay, folder.join("api.sock"), ...target]);
+    await this.#start("relay", [...relayCommand, folder.join("api.sock"), "127.0.0.1", "6443"]);
     await this.untilReady();
     const controllers = await this.writeKubeconfig("controllers", {
       user: "system:kube-controller-manager",

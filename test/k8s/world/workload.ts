@@ -38,7 +38,8 @@ export function workloadPod(options: WorkloadOptions): object {
     metadata: { name, namespace, labels: { app: name, ...labels } },
     spec: {
       serviceAccountName: serviceAccount,
-      terminationGracePeriodSeconds: 0,
+      // With none the object would be gone before the kubelet has ended the containers.
+      terminationGracePeriodSeconds: 1,
       // Tests wait for what an identity needs, not for what a token needs.
       automountServiceAccountToken: false,
       ...(node === undefined ? {} : { nodeName: node }),
@@ -95,9 +96,9 @@ export class Workload {
     return this.#cluster.client.get<Pod>(this.path);
   }
 
-  untilRunning(): Promise<Pod> {
+  untilRunning({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<Pod> {
     const { namespace } = this;
-    return untilRunning(this.#cluster.client, this.name, { namespace });
+    return untilRunning(this.#cluster.client, this.name, { namespace, timeoutMs });
   }
 
   /** Everything it has told so far. */
@@ -151,8 +152,8 @@ export class Workload {
     await this.#cluster.client.patch(this.path, { metadata: { labels } });
   }
 
-  async delete(gracePeriodSeconds = 0): Promise<void> {
-    await this.#cluster.client.delete(this.path, { gracePeriodSeconds });
+  async delete(): Promise<void> {
+    await this.#cluster.client.delete(this.path);
   }
 
   /** Waits until its object is gone. */

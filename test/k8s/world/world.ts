@@ -43,3 +43,36 @@ export async function installChart(cluster: Cluster, values: Values = {}): Promi
     },
   );
 }
+
+/** Makes a namespace and says whether its pods get the identities of the chart's default resource. */
+export async function createNamespace(
+  cluster: Cluster,
+  name: string,
+  { identities = true }: { readonly identities?: boolean } = {},
+): Promise<void> {
+  const labels = identities ? { "assay.dev/identities": "enabled" } : {};
+  await cluster.client.create("/api/v1/namespaces", { metadata: { name, labels } });
+}
+
+/** Deletes namespaces with all that is in them, and waits until they are gone. */
+export async function deleteNamespaces(
+  cluster: Cluster,
+  ...names: readonly string[]
+): Promise<void> {
+  await cluster.kubectl(["delete", "namespace", ...names, "--ignore-not-found", "--timeout=3m"]);
+}
+
+/** Makes a service account. */
+export async function createServiceAccount(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  await cluster.client.create(path, { metadata: { name } });
+}
+
+/** The SPIFFE ID that the chart's default resource gives. */
+export function defaultId(namespace: string, serviceAccount = "default"): string {
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
+}

@@ -1,0 +1,50 @@
+// Many pods at the same moment.
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { eventually } from "../../support/eventually.ts";
+import type { Pod } from "../cluster/pods.ts";
+import { Workload } from "../world/workload.ts";
+import { createNamespace, defaultId, deleteNamespaces } from "../world/world.ts";
+import type { Story } from "./story.ts";
+
+const namespace = "crowd";
+const count = 100;
+
+export function crowdStories(story: Story): void {
+  suite("a crowd", () => {
+    test(`${count} pods at once have their identities at their first calls`, async (t) => {
+      const { cluster } = story;
+      const { client } = cluster;
+      await createNamespace(cluster, namespace);
+      const names = Array.from({ length: count }, (_, index) => `pod${index}`);
+      const workloads = await Promise.all(
+        names.map((name, index) =>
+          Workload.create(cluster, { name, namespace, node: `node${1 + (index % 2)}` }),
+        ),
+      );
+      await eventually(
+        "all pods to run",
+        async () => {
+          const pods = await client.list<Pod>(`/api/v1/namespaces/${namespace}/pods`);
+          const running = pods.filter(({ status }) => status?.phase === "Running").length;
+          if (running === count) return true;
+          throw new Error(`${running} of ${count} run`);
+        },
+        { timeoutMs: 180_000, intervalMs: 500 },
+      );
+      const waits: number[] = [];
+      for (const workload of workloads) {
+        const got = await workload.untilIdentity(defaultId(namespace));
+        const [start, next] = await workload.lines();
+        assert.equal(next?.event, "identity", JSON.stringify(next));
+        waits.push(got.at - (start?.at ?? 0));
+      }
+      waits.sort((a, b) => a - b);
+      const at = (part: number): string => `${Math.round(waits[Math.floor(part * count)] ?? 0)} ms`;
+      t.diagnostic(`process start to identity: p50 ${at(0.5)}, p90 ${at(0.9)}, max ${at(0.99)}`);
+      // What comes next is to find a quiet cluster.
+      await deleteNamespaces(cluster, namespace);
+    });
+  });
+}

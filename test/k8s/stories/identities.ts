@@ -1,0 +1,171 @@
+// What pods get, and when it ends.
+
+import assert from "node:assert/strict";
+import { after, suite, test } from "node:test";
+import { eventually } from "../../support/eventually.ts";
+import { Admin } from "../world/admin.ts";
+import { killContainer } from "../world/runtime.ts";
+import { Workload } from "../world/workload.ts";
+import {
+  createNamespace,
+  createServiceAccount,
+  defaultId,
+  deleteNamespaces,
+  trustDomain,
+} from "../world/world.ts";
+import type { Story } from "./story.ts";
+
+const resources = "/apis/spire.spiffe.io/v1alpha1/clusterspiffeids";
+
+export function identityStories(story: Story): void {
+  suite("identities", () => {
+    after(() => deleteNamespaces(story.cluster, "shop", "elsewhere", "labels"));
+
+    test("each pod of a labelled namespace has its identity at the first call, on both nodes", async () => {
+      const { cluster } = story;
+      await createNamespace(cluster, "shop");
+      await createServiceAccount(cluster, "shop", "web");
+      for (const node of ["node1", "node2"]) {
+        const name = `web-${node}`;
+        const at = { name, namespace: "shop", serviceAccount: "web", node };
+        const workload = await Workload.create(cluster, at);
+        await workload.untilIdentity(defaultId("shop", "web"));
+        const events = (await workload.lines()).map(({ event }) => event);
+        assert.deepEqual(events.slice(0, 2), ["start", "identity"]);
+      }
+    });
+
+    test("pods of other namespaces have none", async () => {
+      const { cluster } = story;
+      await createNamespace(cluster, "elsewhere", { identities: false });
+      const workload = await Workload.create(cluster, { name: "web", namespace: "elsewhere" });
+      await workload.untilRefused();
+      await workload.delete();
+    });
+
+    test("go-spiffe takes every kind of document, and verifies it", async () => {
+      const workload = new Workload(story.cluster, "web-node1", "shop");
+      const id = defaultId("shop", "web");
+      const told = await workload.exec("workload", "fetch", "-id", id);
+      const checks = told
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      assert.equal(checks.at(-1).check, "complete");
+      assert.deepEqual(
+        checks.filter(({ ok }: { ok: boolean }) => !ok),
+        [],
+      );
+    });
+
+    test("a pod that is deleted takes its entry with it", async () => {
+      const { cluster } = story;
+      using admin = await Admin.open(cluster);
+      const workload = await Workload.create(cluster, { name: "brief", namespace: "shop" });
+      await workload.untilIdentity(defaultId("shop"));
+      const uid = (await workload.pod()).metadata.uid ?? "";
+      assert.equal((await admin.entriesOf(uid)).length, 1);
+      await workload.delete();
+      await workload.untilGone();
+      await eventually("the end of the entry", async () =>
+        (await admin.entriesOf(uid)).length === 0 ? true : undefined,
+      );
+    });
+
+    test("a Job's pod loses its entry when it has done its work, not when its object goes", async () => {
+      const { cluster } = story;
+      using admin = await Admin.open(cluster);
+      const options = {
+        name: "job",
+        namespace: "shop",
+        command: ["/usr/bin/workload", "fetch", "-id", defaultId("shop")],
+        spec: { restartPolicy: "Never" },
+      };
+      const workload = await Workload.create(cluster, options);
+      const pod = await eventually(
+        "the end of the work",
+        async () => {
+          const seen = await workload.pod();
+          return seen.status?.phase === "Succeeded" ? seen : undefined;
+        },
+        { timeoutMs: 30_000 },
+      );
+      await eventually("the end of the entry", async () =>
+        (await admin.entriesOf(pod.metadata.uid ?? "")).length === 0 ? true : undefined,
+      );
+      await workload.delete();
+    });
+
+    test("a label decides: taken away it ends the stream, given back it brings the identity back", async () => {
+      const { cluster } = story;
+      await createNamespace(cluster, "labels", { identities: false });
+      await cluster.client.create(resources, {
+        apiVersion: "spire.spiffe.io/v1alpha1",
+        kind: "ClusterSPIFFEID",
+        metadata: { name: "labelled" },
+        spec: {
+          spiffeIDTemplate: 'spiffe://{{ .TrustDomain }}/role/{{ index .PodMeta.Labels "role" }}',
+          podSelector: { matchExpressions: [{ key: "role", operator: "Exists" }] },
+          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "labels" } },
+        },
+      });
+      const id = (role: string): string => `spiffe://${trustDomain}/role/${role}`;
+      const options = { name: "web", namespace: "labels", labels: { role: "front" } };
+      const workload = await Workload.create(cluster, options);
+      await workload.untilIdentity(id("front"));
+      await workload.label({ role: "back" });
+      const changed = await workload.untilIdentity(id("back"));
+      await workload.label({ role: null });
+      const refused = await workload.untilRefused({ since: changed.at });
+      await workload.label({ role: "front" });
+      await workload.untilIdentity(id("front"), { since: refused.at });
+    });
+
+    test("a changed resource reaches running pods", async () => {
+      const { cluster } = story;
+      const workload = new Workload(cluster, "web", "labels");
+      const [last] = (await workload.lines()).slice(-1);
+      await cluster.client.patch(`${resources}/labelled`, {
+        spec: { dnsNameTemplates: ["{{ .PodMeta.Name }}.example.test"] },
+      });
+      await workload.until("the DNS name", ({ dns }) => dns?.[0] === "web.example.test", {
+        since: last?.at ?? 0,
+      });
+      await cluster.client.delete(`${resources}/labelled`);
+      await workload.untilRefused({ since: last?.at ?? 0 });
+      await workload.delete();
+    });
+
+    test("a namespace's label decides, too", async () => {
+      const { cluster } = story;
+      const workload = await Workload.create(cluster, { name: "late", namespace: "elsewhere" });
+      const refused = await workload.untilRefused();
+      const label = (value: string | null): Promise<unknown> =>
+        cluster.client.patch("/api/v1/namespaces/elsewhere", {
+          metadata: { labels: { "assay.dev/identities": value } },
+        });
+      await label("enabled");
+      const given = await workload.untilIdentity(defaultId("elsewhere"), { since: refused.at });
+      await label(null);
+      await workload.untilRefused({ since: given.at });
+      await workload.delete();
+    });
+
+    test("a container that starts again has its identity at once", async () => {
+      const { cluster } = story;
+      const options = { name: "again", namespace: "shop", node: "node1" };
+      const workload = await Workload.create(cluster, options);
+      await workload.untilIdentity(defaultId("shop"));
+      const [before] = await workload.lines();
+      await killContainer(cluster.node("node1"), "again");
+      // The log is then that of the new container.
+      const again = await workload.until("a new start", ({ event }) => event === "start", {
+        since: (before?.at ?? 0) + 1,
+      });
+      await workload.untilIdentity(defaultId("shop"), { since: again.at });
+      const events = (await workload.lines()).map(({ event }) => event);
+      assert.deepEqual(events.slice(0, 2), ["start", "identity"]);
+      await workload.delete();
+    });
+  });
+}

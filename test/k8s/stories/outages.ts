@@ -1,0 +1,144 @@
+// What goes on while a part is away, and how it comes back.
+
+import assert from "node:assert/strict";
+import { after, suite, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { eventually } from "../../support/eventually.ts";
+import type { Node } from "../cluster/node.ts";
+import { type Pod, untilRunning } from "../cluster/pods.ts";
+import { runInContainer } from "../world/runtime.ts";
+import { Workload } from "../world/workload.ts";
+import { createNamespace, defaultId, deleteNamespaces, system } from "../world/world.ts";
+import type { Story } from "./story.ts";
+
+const namespace = "outages";
+
+export function outageStories(story: Story): void {
+  suite("outages", () => {
+    after(() => deleteNamespaces(story.cluster, namespace));
+
+    const id = defaultId(namespace);
+    let workloads: readonly Workload[] = [];
+
+    test("workloads run before anything goes wrong", async () => {
+      const { cluster } = story;
+      await createNamespace(cluster, namespace);
+      workloads = await Promise.all(
+        ["node1", "node2"].map((node) => Workload.create(cluster, { name: node, namespace, node })),
+      );
+      for (const workload of workloads) await workload.untilIdentity(id);
+    });
+
+    test("the agent is killed: streams are back soon, and nobody is refused", async (t) => {
+      const { cluster } = story;
+      const killedAt = Date.now();
+      for (const node of cluster.nodes) await killAgent(node);
+      for (const workload of workloads) {
+        const back = await workload.untilIdentity(id, { since: killedAt });
+        t.diagnostic(`${workload.name}: back after ${Math.round(back.at - killedAt)} ms`);
+        assert.ok(back.at - killedAt < soonMs, `${back.at - killedAt} ms`);
+        await assertNotRefused(workload, killedAt);
+      }
+    });
+
+    test("server and API server are away, and the agent is killed: streams are back all the same", async () => {
+      const { cluster } = story;
+      const scale = `/apis/apps/v1/namespaces/${system}/statefulsets/assay-server`;
+      await cluster.client.patch(scale, { spec: { replicas: 0 } });
+      await eventually(
+        "the end of the server",
+        async () => {
+          const pods = await cluster.client.list(serverPods);
+          return pods.length === 0 ? true : undefined;
+        },
+        { timeoutMs: 60_000 },
+      );
+      const killedAt = Date.now();
+      for (const node of cluster.nodes) await killAgent(node);
+      for (const workload of workloads) {
+        await workload.untilIdentity(id, { since: killedAt });
+        await assertNotRefused(workload, killedAt);
+      }
+      await cluster.client.patch(scale, { spec: { replicas: 1 } });
+      await untilServerReady(story);
+    });
+
+    test("the server is killed: it comes back with its keys and entries, and new pods have identities", async () => {
+      const { cluster } = story;
+      const since = Date.now();
+      const path = `/api/v1/namespaces/${system}/pods/assay-server-0`;
+      await cluster.client.delete(path, { gracePeriodSeconds: 0 });
+      await untilServerReady(story);
+      const workload = await Workload.create(cluster, { name: "after-server", namespace });
+      await workload.untilIdentity(id, { timeoutMs: 60_000 });
+      await workload.delete();
+      for (const each of workloads) await assertNotRefused(each, since);
+    });
+
+    test("the API server is away: running pods go on, and new processes in them have their identity", async () => {
+      const { cluster } = story;
+      const since = Date.now();
+      const apiserver = cluster.plane.component("apiserver");
+      await apiserver.kill();
+      await wait(awayMs);
+      const node = cluster.node("node2");
+      const told = await runInContainer(node, "node2", ["workload", "fetch", "-id", id]);
+      assert.match(told, /"complete"/);
+      await apiserver.start();
+      await cluster.plane.untilReady();
+      const workload = await Workload.create(cluster, { name: "after-api", namespace });
+      // Scheduler and kubelets come back at their own pace.
+      await workload.untilRunning({ timeoutMs: 120_000 });
+      await workload.untilIdentity(id);
+      await workload.delete();
+      for (const each of workloads) await assertNotRefused(each, since);
+    });
+
+    test("the kubelet is restarted: running pods go on, and new ones have identities", async () => {
+      const { cluster } = story;
+      const since = Date.now();
+      const { kubelet } = cluster.node("node1");
+      await kubelet.kill();
+      await kubelet.start();
+      const at = { name: "after-kubelet", namespace, node: "node1" };
+      const workload = await Workload.create(cluster, at);
+      await workload.untilIdentity(id, { timeoutMs: 60_000 });
+      await workload.delete();
+      for (const each of workloads) await assertNotRefused(each, since);
+    });
+  });
+}
+
+/** The kubelet takes one second to start a container again; the rest is for a busy machine. */
+const soonMs = 10_000;
+
+/** Longer than the caches and connections that would hide it last; the long variant is a minute. */
+const awayMs = process.env["ASSAY_TEST_LONG"] === undefined ? 15_000 : 60_000;
+
+const serverPods = `/api/v1/namespaces/${system}/pods?labelSelector=app.kubernetes.io%2Fname%3Dassay-server`;
+
+async function untilServerReady({ cluster }: Story): Promise<void> {
+  await eventually(
+    "the server",
+    async () => {
+      const [pod] = await cluster.client.list<Pod>(serverPods);
+      const ready = pod?.status?.containerStatuses?.[0]?.ready === true;
+      return ready && pod?.metadata.deletionTimestamp === undefined ? true : undefined;
+    },
+    { timeoutMs: 60_000, intervalMs: 100 },
+  );
+  await untilRunning(cluster.client, "assay-server-0", { namespace: system });
+}
+
+/** Kills the agent's process on a node, as the kernel would when memory runs out. */
+async function killAgent(node: Node): Promise<void> {
+  await node.host.run(["pkill", "-KILL", "-f", "assay agent run|agent run --config"]);
+}
+
+async function assertNotRefused(workload: Workload, since: number): Promise<void> {
+  const lines = await workload.lines();
+  const refused = lines.filter(
+    ({ at, code }) => at >= since && code !== undefined && code !== "Unavailable",
+  );
+  assert.deepEqual(refused, []);
+}
