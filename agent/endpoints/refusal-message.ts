@@ -17,7 +17,10 @@ export function refusalMessage(
     reasonCode: reason ?? "",
     executable: caller?.executable ?? "",
     selectors: [...(caller?.selectors ?? [])],
-    failedAttestors: [...new Set(caller?.undecided.map(({ type }) => type))],
+    // What can never be known of a caller is no failure: of a container, for instance, the path of its program.
+    failedAttestors: [
+      ...new Set(caller?.undecided.filter(({ transient }) => transient).map(({ type }) => type)),
+    ],
     agentRevision,
   };
 }

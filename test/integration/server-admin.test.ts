@@ -119,7 +119,7 @@ describe("the server's explanation", () => {
       uid: 1000,
       selectors: [uid(1000)],
       failedAttestors: ["k8s"],
-      reasonCode: "no_identity",
+      reasonCode: "attestor_failed",
     };
     const stream = await answering(connection, [refusal]);
     const byPid = { agentId: wireId(agent.id), pid: 4711 };

@@ -162,7 +162,9 @@ function judge(
     return { cause: "revoked", summary: "the agent is banned, so nothing is issued on its node" };
   }
   if (cause === "granted") return judgeGranted(deps, agentId, refusal);
-  const failed = refusal?.failedAttestors ?? [];
+  // An agent that says "no identity" has seen to it that no entry hangs on what it could not find out.
+  const isDecided = refusal?.reasonCode === "no_identity";
+  const failed = isDecided ? [] : (refusal?.failedAttestors ?? []);
   if (failed.length > 0) {
     return {
       cause: "attestor_failed",

@@ -1,0 +1,198 @@
+// The chart on a cluster of its own, from nothing to nothing: install, what admission refuses, upgrade under running workloads, and
+// uninstall.
+
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { eventually } from "../support/eventually.ts";
+import { requires } from "../support/requires.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { clusterNeeds } from "./cluster/needs.ts";
+import type { Pod } from "./cluster/pods.ts";
+import { listEverything } from "./world/everything.ts";
+import { Workload } from "./world/workload.ts";
+import { installChart, startWithImages, system, trustDomain } from "./world/world.ts";
+
+const namespace = "tenant";
+const identity = `spiffe://${trustDomain}/ns/${namespace}/sa/default`;
+
+/** What the API server refuses, and with which words. */
+const refused = [
+  {
+    name: "a tenant's path that climbs",
+    object: workloadIdentity({ pathTemplate: "a/../../other/sa/web" }),
+    says: /expected no \. or \.\./,
+  },
+  {
+    name: "a tenant's path that begins elsewhere",
+    object: workloadIdentity({ pathTemplate: "/spire/server" }),
+    says: /expected/,
+  },
+  {
+    name: "an ID of the server",
+    object: clusterSpiffeId({ spiffeIDTemplate: "spiffe://{{ .TrustDomain }}/spire/server" }),
+    says: /IDs below \/spire belong to server and agents/,
+  },
+  {
+    name: "rights for an identity, from somebody who may not give any",
+    object: clusterSpiffeId({ spiffeIDTemplate: "spiffe://{{ .TrustDomain }}/ops", admin: true }),
+    as: "editor",
+    says: /privilegedidentities/,
+  },
+];
+
+if (requires(...clusterNeeds)) {
+  suite("the chart on a cluster", () => {
+    let running: Cluster | undefined;
+    let atFirst: ReadonlySet<string>;
+    const cluster = (): Cluster => {
+      if (running === undefined) throw new Error("the cluster did not start");
+      return running;
+    };
+    const workloads: Workload[] = [];
+
+    before(async () => {
+      running = await startWithImages();
+      atFirst = await listEverything(running);
+      await installChart(running);
+    });
+    after(async () => {
+      await running?.[Symbol.asyncDispose]();
+    });
+
+    test("every node has an agent that the server knows", async () => {
+      const agents = await assay(cluster(), "agent", "list");
+      assert.equal(agents.length, cluster().nodes.length);
+      for (const { id } of agents)
+        assert.match(id ?? "", /\/spire\/agent\/k8s_psat\/main\/[0-9a-f-]{36}$/);
+    });
+
+    test("pods of a labelled namespace have their identity", async () => {
+      const labels = { "assay.dev/identities": "enabled" };
+      const body = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } };
+      await cluster().apply(body);
+      for (const node of ["node1", "node2"]) {
+        const workload = await Workload.create(cluster(), { name: node, namespace, node });
+        workloads.push(workload);
+        await workload.untilIdentity(identity);
+      }
+    });
+
+    for (const { name, object, as, says } of refused) {
+      test(`the API server refuses ${name}`, async () => {
+        if (as !== undefined) await letWrite(cluster(), as);
+        const flags = ["create", "-f", "-", ...(as === undefined ? [] : ["--as", as])];
+        // Policies take a moment until they hold.
+        await eventually(name, async () => {
+          const answer = await cluster()
+            .kubectl([...flags, "--dry-run=server"], { input: JSON.stringify(object) })
+            .catch(String);
+          return says.test(answer) ? true : undefined;
+        });
+      });
+    }
+
+    test("an upgrade that replaces every pod takes no identity away", async () => {
+      const old = await podNames(cluster());
+      const startedAt = Date.now();
+      await installChart(cluster(), { log: { level: "debug" } });
+      const isNew = (name: string): boolean => !old.includes(name) || name === "assay-server-0";
+      await eventually("new pods", async () => {
+        const now = await podNames(cluster());
+        return now.length === old.length && now.every(isNew) ? true : undefined;
+      });
+      for (const workload of workloads) {
+        // The stream of go-spiffe ends with its agent and comes back by itself.
+        await workload.untilIdentity(identity, { since: startedAt });
+        const denied = (await workload.lines()).filter(({ code }) => code === "PermissionDenied");
+        assert.deepEqual(denied, []);
+      }
+    });
+
+    test("uninstalling leaves the definitions and the volume, and nothing else", async () => {
+      for (const workload of workloads) {
+        await workload.delete();
+        await workload.untilGone();
+      }
+      await cluster().kubectl(["delete", "namespace", namespace, "--wait"]);
+      await cluster().helm(["uninstall", "assay", "--namespace", system, "--wait"]);
+      await eventually(
+        "nothing of ours",
+        async () => {
+          const left = [...(await listEverything(cluster()))].filter((name) => !atFirst.has(name));
+          assert.deepEqual(
+            left.filter((name) => !isKept(name)),
+            [],
+          );
+          return true;
+        },
+        { timeoutMs: 30_000, intervalMs: 500 },
+      );
+    });
+  });
+}
+
+/** What stays on purpose, or is the namespace itself. */
+function isKept(name: string): boolean {
+  return (
+    /^(?:customresourcedefinitions|apiservices) /.test(name) ||
+    // Made by a test above.
+    name.endsWith(" editor") ||
+    name === `persistentvolumeclaims ${system}/data-assay-server-0` ||
+    name === `namespaces ${system}` ||
+    [`configmaps ${system}/kube-root-ca.crt`, `serviceaccounts ${system}/default`].includes(name)
+  );
+}
+
+function workloadIdentity(spec: object): object {
+  return {
+    apiVersion: "assay.dev/v1alpha1",
+    kind: "WorkloadIdentity",
+    metadata: { name: "refused", namespace: "default" },
+    spec,
+  };
+}
+
+function clusterSpiffeId(spec: object): object {
+  return {
+    apiVersion: "spire.spiffe.io/v1alpha1",
+    kind: "ClusterSPIFFEID",
+    metadata: { name: "refused" },
+    spec,
+  };
+}
+
+/** Lets a user write resources for the whole cluster, but give no rights. */
+async function letWrite(cluster: Cluster, user: string): Promise<void> {
+  const rbac = "rbac.authorization.k8s.io";
+  await cluster.apply(
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: "ClusterRole",
+      metadata: { name: user },
+      rules: [
+        { apiGroups: ["spire.spiffe.io"], resources: ["clusterspiffeids"], verbs: ["create"] },
+      ],
+    },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: "ClusterRoleBinding",
+      metadata: { name: user },
+      roleRef: { apiGroup: rbac, kind: "ClusterRole", name: user },
+      subjects: [{ apiGroup: rbac, kind: "User", name: user }],
+    },
+  );
+}
+
+async function podNames(cluster: Cluster): Promise<readonly string[]> {
+  const pods = await cluster.client.list<Pod>(`/api/v1/namespaces/${system}/pods`);
+  return pods.map(({ metadata }) => metadata.name);
+}
+
+/** The rows that the command prints, run in the server's pod. */
+async function assay(
+  cluster: Cluster,
+  ...args: readonly string[]
+): Promise<readonly Readonly<Record<string, string>>[]> {
+  const inPod = ["exec", "-n", system, "assay-server-0", "--", "assay", ...args];
+  return JSON.parse(await cluster.kubectl([...inPod, "--output", "json"]));
+}
