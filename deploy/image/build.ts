@@ -2,6 +2,7 @@
 //   --name NAME       what it is called, with registry and tag
 //   --out FOLDER      instead of dist
 //   --update-base     pins the Debian packages that apt has now, and makes no image
+//   --newer-base      takes what apt has now in place of pinned packages that it has no more; the bill of materials says which
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -13,7 +14,7 @@ import { makeRelease } from "../release/release.ts";
 import { sourceDate } from "../release/source-date.ts";
 import { baseLayer, imageUser } from "./base-layer.ts";
 import { baseFiles, readBasePackages, writeBasePackages } from "./base-packages.ts";
-import { newestPackage } from "./debian.ts";
+import { availablePackage, newestPackage } from "./debian.ts";
 import { imageLayers } from "./layers.ts";
 import { packImage } from "./oci-archive.ts";
 import { formatSbom } from "./sbom.ts";
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
       name: { type: "string", default: `docker.io/library/assay:${VERSION}` },
       out: { type: "string", default: join(root, "dist") },
       "update-base": { type: "boolean", default: false },
+      "newer-base": { type: "boolean", default: false },
     },
   });
   await mkdir(cache, { recursive: true });
@@ -43,7 +45,10 @@ async function main(): Promise<void> {
   await mkdir(out, { recursive: true });
   const modules = join(root, "node_modules");
   const release = await makeRelease({ platform: "linux", arch: "x64" }, modules);
-  const basePackages = await readBasePackages();
+  const pinned = await readBasePackages();
+  const basePackages = values["newer-base"]
+    ? await Promise.all(pinned.map((each) => availablePackage(each, cache)))
+    : pinned;
   const createdAt = await sourceDate(root, process.env);
   const { packages: lock } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
   const { packages } = release;

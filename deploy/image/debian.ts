@@ -43,6 +43,16 @@ export async function newestPackage(name: string, cache: string): Promise<BasePa
   };
 }
 
+/** The pinned package or, where apt has that one no more, what apt would install now. */
+export async function availablePackage(pinned: BasePackage, cache: string): Promise<BasePackage> {
+  try {
+    await fetchPinned(pinned, cache);
+    return pinned;
+  } catch {
+    return newestPackage(pinned.name, cache);
+  }
+}
+
 /**
  * Gets a pinned package, from the cache or by apt, and unpacks the files that match.
  *
@@ -86,8 +96,8 @@ async function fetchPinned(pinned: BasePackage, cache: string): Promise<string> 
   const path = files.includes(file)
     ? join(cache, file)
     : await download(`${name}=${version}`, cache).catch((cause) => {
-        const hint = "`npm run image -- --update-base` pins what apt has now";
-        throw new Error(`apt has no ${name} ${version}; ${hint}`, { cause });
+        const hint = "--update-base pins what apt has now, --newer-base takes it this once";
+        throw new Error(`apt has no ${name} ${version}: ${hint}`, { cause });
       });
   const found = await digestOf(path);
   if (found !== sha256) throw new Error(`${path}: expected sha256 ${sha256}, got ${found}`);

@@ -24,7 +24,8 @@ const name = `assay-${VERSION}-linux-amd64`;
 /** @returns the path of the archive */
 async function buildInto(folder: string): Promise<string> {
   const script = join(root, "deploy", "image", "build.ts");
-  await run(process.execPath, [script, "--out", folder]);
+  // Debian keeps no package for ever.
+  await run(process.execPath, [script, "--newer-base", "--out", folder]);
   return join(folder, `${name}.oci.tar`);
 }
 

@@ -23,7 +23,10 @@ async function buildAssay(folder: string): Promise<void> {
   const name = `${assayImage.repository}:${assayImage.tag}`;
   await runToEnd({
     file: process.execPath,
-    args: [join(root, "deploy", "image", "build.ts"), "--name", name, "--out", folder],
+    args: [
+      join(root, "deploy", "image", "build.ts"),
+      ...["--newer-base", "--name", name, "--out", folder],
+    ],
   });
 }
 
