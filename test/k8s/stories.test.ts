@@ -10,6 +10,7 @@ import { crowdStories } from "./stories/crowd.ts";
 import { identityStories } from "./stories/identities.ts";
 import { isolationStories } from "./stories/isolation.ts";
 import { outageStories } from "./stories/outages.ts";
+import { secondClusterStories } from "./stories/second-cluster.ts";
 import { listEverything } from "./world/everything.ts";
 import { installChart, startWithImages } from "./world/world.ts";
 
@@ -38,6 +39,7 @@ if (requires(...clusterNeeds)) {
 
     identityStories(story);
     isolationStories(story);
+    secondClusterStories(story);
     crowdStories(story);
     outageStories(story);
     chartStories(story);

@@ -89,6 +89,11 @@ export class Cluster implements AsyncDisposable {
     return cluster;
   }
 
+  /** Archives of the images that its nodes were given. */
+  get images(): readonly string[] {
+    return this.#images;
+  }
+
   get client(): KubeClient {
     return this.plane.client;
   }

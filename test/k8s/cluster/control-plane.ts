@@ -89,6 +89,11 @@ export class ControlPlane implements AsyncDisposable {
     }
   }
 
+  /** URL of the API server for nodes and for other clusters. */
+  get server(): string {
+    return `https://${this.#options.addresses.controlPlane}:6443`;
+  }
+
   component(name: ServiceName): Component {
     const found = this.#components.get(name);
     if (found === undefined) throw new Error(`there is no ${name}`);
@@ -119,8 +124,7 @@ export class ControlPlane implements AsyncDisposable {
   /** A kubeconfig of a user's own, for a component. */
   async writeKubeconfig(name: string, subject: Subject): Promise<string> {
     const identity = await this.authority.issue(subject);
-    const server = `https://${this.#options.addresses.controlPlane}:6443`;
-    const text = kubeconfig(server, this.authority.certificate, identity);
+    const text = kubeconfig(this.server, this.authority.certificate, identity);
     return this.#options.folder.write(`pki/${name}.kubeconfig`, text);
   }
 

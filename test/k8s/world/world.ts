@@ -28,20 +28,41 @@ export async function startWithImages(options: ClusterOptions = {}): Promise<Clu
   }
 }
 
-/** Installs or upgrades the chart and waits until all of it is ready. */
-export async function installChart(cluster: Cluster, values: Values = {}): Promise<void> {
+/** Installs or upgrades the chart and, unless told otherwise, waits until all of it is ready. */
+export async function installChart(
+  cluster: Cluster,
+  values: Values = {},
+  { wait = true }: { readonly wait?: boolean } = {},
+): Promise<void> {
   const input = stringify({
     trustDomain,
     image: { ...assayImage, pullPolicy: "Never" },
     ...values,
   });
   const flags = ["--namespace", system, "--create-namespace", "--values", "-"];
-  await cluster.helm(
-    ["upgrade", "--install", "assay", chart, ...flags, "--wait", "--timeout", "2m"],
-    {
-      input,
-    },
-  );
+  const waiting = wait ? ["--wait", "--timeout", "2m"] : [];
+  await cluster.helm(["upgrade", "--install", "assay", chart, ...flags, ...waiting], { input });
+}
+
+/** How a server elsewhere reaches this cluster: as the account that the chart has for it. */
+export async function kubeconfigOfServer(cluster: Cluster): Promise<string> {
+  const path = `/api/v1/namespaces/${system}/serviceaccounts/assay-server/token`;
+  const made = await cluster.client.create<{ readonly status: { readonly token: string } }>(path, {
+    spec: { expirationSeconds: 7200 },
+  });
+  const { server, authority } = cluster.plane;
+  const clusterData = {
+    server,
+    "certificate-authority-data": Buffer.from(authority.certificate).toString("base64"),
+  };
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "cluster",
+    clusters: [{ name: "cluster", cluster: clusterData }],
+    users: [{ name: "server", user: { token: made.status.token } }],
+    contexts: [{ name: "cluster", context: { cluster: "cluster", user: "server" } }],
+  });
 }
 
 /** Makes a namespace and says whether its pods get the identities of the chart's default resource. */
