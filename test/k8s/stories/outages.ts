@@ -41,7 +41,7 @@ export function outageStories(story: Story): void {
       }
     });
 
-    test("server and API server are away, and the agent is killed: streams are back all the same", async () => {
+    test("the server is away and the agent is killed: streams are back all the same", async () => {
       const { cluster } = story;
       const scale = `/apis/apps/v1/namespaces/${system}/statefulsets/assay-server`;
       await cluster.client.patch(scale, { spec: { replicas: 0 } });
