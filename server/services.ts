@@ -104,6 +104,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
         directory: audit.directory,
         trustedKeys: () => [audit.publicKey],
         witnessed: () => witnessedBy(agents),
+        flush: () => audit.flush(),
       },
       rollout: { store, agents, times: core.times, clock },
       explain: { trustDomain, store, authorization, agents, clock },

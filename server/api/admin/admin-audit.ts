@@ -14,6 +14,8 @@ export interface AdminAuditDeps {
   readonly trustedKeys: () => readonly KeyObject[];
   /** The newest checkpoints that agents say they have seen. */
   readonly witnessed: () => readonly JournalPosition[];
+  /** Writes the records that wait for company, so that whoever looks finds what has just happened. */
+  readonly flush: () => Promise<void>;
 }
 
 const defaultLimit = 1_000;
@@ -22,7 +24,7 @@ const maxLimit = 100_000;
 export function adminAudit(
   deps: AdminAuditDeps,
 ): Pick<Handlers<typeof Admin, Caller>, "listAudit" | "verifyAudit"> {
-  const { directory, trustedKeys, witnessed } = deps;
+  const { directory, trustedKeys, witnessed, flush } = deps;
   return {
     async *listAudit({ fromSeq, sinceMs, credential, spiffeId, action, limit }) {
       const filter = {
@@ -32,6 +34,7 @@ export function adminAudit(
         ...(spiffeId !== "" && { subjectId: spiffeId }),
         ...(action !== "" && { action }),
       };
+      await flush();
       const found =
         credential === "" && fromSeq === 0n
           ? await queryNewest(directory, filter)
@@ -43,6 +46,7 @@ export function adminAudit(
 
     verifyAudit: async ({ witness }) => {
       const heads = witness ? witnessed() : [];
+      await flush();
       const checked = await verifyAudit(directory, {
         witnessed: heads,
         trustedKeys: trustedKeys(),
