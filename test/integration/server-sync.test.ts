@@ -77,11 +77,14 @@ class Stream implements AsyncDisposable {
     return value.message;
   }
 
-  /** The next update; signs of life are passed over. */
+  /** The next update that says something; signs of life, and updates that only bring a new place, are passed over. */
   async nextUpdate(): Promise<Update> {
     for (;;) {
       const message = await this.next();
-      if (message.case === "update") return message.value;
+      if (message.case !== "update") continue;
+      const { kind, entries, removedEntryIds, bundles } = message.value;
+      const isEmpty = entries.length + removedEntryIds.length + bundles.length === 0;
+      if (kind !== Kind.DIFFERENCE || !isEmpty) return message.value;
     }
   }
 

@@ -60,14 +60,15 @@ describe("SqliteStore", () => {
       results.map(({ output }) => output[0]?.ok),
       Array.from({ length: 25 }, () => true),
     );
+    const [first, ...groups] = commits;
+    assert.deepEqual([first?.revision, first?.changes.length], [1n, 2000]);
+    // One group, or two where the store was done before the last of them was sent.
+    assert.ok(groups.length <= 2, `${groups.length} groups`);
+    assert.equal(groups.flatMap(({ changes }) => changes).length, 25);
     assert.deepEqual(
-      commits.map(({ revision, changes }) => ({ revision, changes: changes.length })),
-      [
-        { revision: 1n, changes: 2000 },
-        { revision: 2n, changes: 25 },
-      ],
+      new Set(results.map(({ revision }) => revision)),
+      new Set(groups.map(({ revision }) => revision)),
     );
-    assert.deepEqual(new Set(results.map(({ revision }) => revision)), new Set([2n]));
   });
 
   it("takes back nothing of the others when one of a group fails", async () => {
