@@ -144,7 +144,9 @@ export const limitsSchema: z.ZodPrefault<z.ZodType<LimitSettings>> = z
       .describe("Connections of workloads at the same time. More are closed at once."),
     maxConnectionsPerCaller: count
       .default(256)
-      .describe("Connections at the same time of one caller, that is one uid in one cgroup."),
+      .describe(
+        "Connections at the same time of one caller, that is one container, or outside of containers one uid in one cgroup.",
+      ),
     maxStreamsPerCaller: count.default(128).describe("Open streams of one caller."),
     maxCallsPerCaller: count
       .default(32)

@@ -1,6 +1,8 @@
+import { containerHead } from "../workload-attestation/cgroup.ts";
+
 /**
- * Keeps one hostile process from starving the node. A caller is known by uid and cgroup path, so
- * that forking does not help it and one container does not pay for another (decision D3).
+ * Keeps one hostile process from starving the node. A caller is a container, or else a uid in a cgroup, so that neither forking
+ * nor changing its uid helps it and one container does not pay for another (decision D3).
  */
 export interface CallerLimitSettings {
   /** Connections that one caller may hold open. */
@@ -39,11 +41,17 @@ export class CallerLimits {
 }
 
 /**
- * The key of a caller: uid and cgroup path. The cgroups below a user's systemd are one caller: the user makes as many of them as
- * it likes.
+ * The key of a caller. A container is one caller, and so is all that a user's systemd started: either can make cgroups below its
+ * own and change to uids that are its own, as many as it likes. Elsewhere it is uid and cgroup path.
  */
 export function limitKey(uid: number, cgroupPath: string): string {
-  return `${uid} ${cgroupPath.replace(/(\/user@\d+\.service)\/.*$/, "$1")}`;
+  const ofUser = /^.*?\/user@\d+\.service(?=\/|$)/.exec(cgroupPath)?.[0];
+  const ofContainer = containerHead(cgroupPath);
+  if (ofUser === undefined || ofContainer === undefined) {
+    return ofUser ?? ofContainer ?? `${uid} ${cgroupPath}`;
+  }
+  // The one that stands higher: it made the other.
+  return ofUser.length < ofContainer.length ? ofUser : ofContainer;
 }
 
 class Counter {

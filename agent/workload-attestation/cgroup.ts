@@ -30,6 +30,16 @@ export function cgroupPaths(text: string): readonly string[] {
 }
 
 /**
+ * A path down to its outermost container, for whoever counts what is in it as one: what stands below, the container may have made.
+ * Undefined for a path without one.
+ */
+export function containerHead(path: string): string | undefined {
+  const components = path.split("/");
+  const outermost = components.findIndex((component) => containerPattern.test(component));
+  return outermost < 0 ? undefined : components.slice(0, outermost + 1).join("/");
+}
+
+/**
  * Parses the text of /proc/PID/cgroup.
  *
  * @throws {Error} when no line has the form `hierarchy:controllers:path`
