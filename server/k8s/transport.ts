@@ -153,6 +153,8 @@ export class HttpsTransport implements Transport {
       keepAlive: true,
       keepAliveMsecs: KEEP_ALIVE_MS,
       timeout: FREE_SOCKET_MS,
+      // A session that is resumed skips the check of the certificate (decision D3).
+      maxCachedSessions: 0,
       minVersion: "TLSv1.2",
       rejectUnauthorized: true,
       ...definedOnly(tls),

@@ -24,6 +24,8 @@ export class FakeKubelet implements AsyncDisposable {
   asked = 0;
   /** TLS connections so far. */
   connections = 0;
+  /** Those of them that went on with an earlier session. */
+  resumed = 0;
   readonly #server: Server;
 
   private constructor(server: Server, caPem: string) {
@@ -48,8 +50,9 @@ export class FakeKubelet implements AsyncDisposable {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const kubelet = new FakeKubelet(server, formatPem("CERTIFICATE", ca.der));
-    server.on("secureConnection", () => {
+    server.on("secureConnection", (socket) => {
       kubelet.connections += 1;
+      if (socket.isSessionReused()) kubelet.resumed += 1;
     });
     server.on("request", (request, response) => {
       kubelet.asked += 1;
@@ -65,6 +68,11 @@ export class FakeKubelet implements AsyncDisposable {
       response.writeHead(status).end(body);
     });
     return kubelet;
+  }
+
+  /** Ends the connections that there are. */
+  disconnect(): void {
+    this.#server.closeAllConnections();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -70,6 +70,16 @@ describe("KubeletClient", () => {
     assert.equal(bench.kubelet.connections, 1);
   });
 
+  it("checks the certificate of every connection, whatever it was told to resume", async () => {
+    await using bench = await Bench.open();
+    using client = bench.client();
+    await client.listPods(signal);
+    bench.kubelet.disconnect();
+    // The first time it may not have noticed yet.
+    await client.listPods(signal).catch(() => client.listPods(signal));
+    assert.deepEqual([bench.kubelet.connections, bench.kubelet.resumed], [2, 0]);
+  });
+
   it("takes a token that was replaced", async () => {
     await using bench = await Bench.open();
     using client = bench.client();

@@ -60,6 +60,8 @@ export class BearerHttps implements Disposable {
     this.#agent = new Agent({
       keepAlive: true,
       maxSockets,
+      // A session that is resumed skips the check of the certificate (decision D3).
+      maxCachedSessions: 0,
       // Here rather than at each request, which would keep connections from being used again.
       checkServerIdentity: (host, certificate) =>
         checkNames(otherName === undefined ? [host] : [host, otherName], certificate),
