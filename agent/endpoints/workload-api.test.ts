@@ -138,6 +138,30 @@ describe("a caller of whom something is undecided", () => {
     assert.equal(views.callers.at(-1)?.selectors.length, 2);
   });
 
+  it("waits for four fifths of its deadline, counted from when it called", async () => {
+    const { views, state, clock, api, call } = setUp();
+    views.grant("/web");
+    const endMs = clock.monotonicMs() + 10_000;
+    const limited: CallContext<WorkloadPeer> = {
+      ...call,
+      get deadlineMs() {
+        return endMs - clock.monotonicMs();
+      },
+    };
+    state.attest = async () =>
+      undecided({ waitMs: 60_000, when: () => clock.sleep(1_000, call.signal) });
+    let isRefused = false;
+    const refused = assert
+      .rejects(api.fetchX509SVID({}, limited).next(), { code: 14, reason: "attestor_failed" })
+      .then(() => {
+        isRefused = true;
+      });
+    for (let i = 0; i < 7; i += 1) await clock.advance(1_000);
+    assert.equal(isRefused, false);
+    await clock.advance(1_000);
+    await refused;
+  });
+
   it("is refused as unavailable when the attestor's time is over, not as without identity", async () => {
     const { views, state, refusals, clock, nextIds } = setUp();
     views.grant("/web");
@@ -190,5 +214,15 @@ describe("FetchJWTSVID", () => {
       svids?.map(({ spiffeId }) => spiffeId),
       ["spiffe://td.test/b"],
     );
+  });
+
+  it("gives nothing to whoever a process that has ended left its connection to", async () => {
+    const { views, state, refusals, api, call } = setUp();
+    views.set({ entries: [entry("a", [])] });
+    const request = create(JWTSVIDRequestSchema, { audience: ["db"] });
+    const asked = api.fetchJWTSVID(request, call);
+    state.isPresent = false;
+    await assert.rejects(asked, { code: 14, reason: "caller_gone" });
+    assert.equal(refusals.latest()[0]?.reason, "caller_gone");
   });
 });

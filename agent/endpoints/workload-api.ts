@@ -98,6 +98,7 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
       return [{ spiffeId: svid.spiffeId, svid: svid.token, hint: svid.hint }];
     };
     const svids = await Promise.all((allowed.length === 0 ? granted : allowed).map(fetchOne));
+    session.requirePresence();
     return { svids: svids.flatMap((each) => each ?? []) };
   }
 

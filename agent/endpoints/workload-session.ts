@@ -133,6 +133,8 @@ export class WorkloadSession {
 async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<AttestedCaller> {
   const { clock, views } = deps;
   const startMs = clock.monotonicMs();
+  // What is left now: later less is left, and the time that has passed would count twice.
+  const { deadlineMs } = call;
   for (;;) {
     const caller = await attestOnce(deps, call);
     const open = openQuestions(views, caller);
@@ -142,7 +144,7 @@ async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promi
       processAgeMs: caller.facts.ageMs,
       isBehind: false,
       isUndecided: true,
-      ...(call.deadlineMs !== undefined && { deadlineMs: call.deadlineMs }),
+      ...(deadlineMs !== undefined && { deadlineMs }),
     });
     const leftMs = waitMs - (clock.monotonicMs() - startMs);
     const isBlind = open.some(({ retry }) => retry === undefined);
