@@ -26,6 +26,8 @@ export async function openIdentifiedChannel(
       bundles: source,
       authorize: matchId(serverId),
     }),
+    // By itself gRPC waits up to two minutes: a server that is back, or a new SVID, would be noticed as late as that.
+    options: { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 5_000 },
   });
   return {
     client: (service) => createClient(service, channel),

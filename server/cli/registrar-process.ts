@@ -7,7 +7,7 @@ import { ObservabilityEndpoint } from "../../runtime/observability.ts";
 import { systemRandom as random } from "../../runtime/random.ts";
 import { systemClock as clock } from "../../runtime/time/clock.ts";
 import { VERSION } from "../../runtime/version.ts";
-import { loadRegistrarConfig } from "../config/registrar-config.ts";
+import { loadRegistrarConfig, type RegistrarConfig } from "../config/registrar-config.ts";
 import { OpenCluster } from "../k8s/cluster.ts";
 import { openAccess } from "../k8s/clusters.ts";
 import { adminEntryApi } from "../registrar/entry-api.ts";
@@ -15,6 +15,7 @@ import { registrarMetrics } from "../registrar/metrics.ts";
 import { runLeading } from "../registrar/run-leading.ts";
 import { runRegistrar } from "../registrar/run-registrar.ts";
 import { openIdentifiedChannel } from "./identified-channel.ts";
+import type { ServiceChannel } from "./server-channel.ts";
 
 /**
  * Runs the registrar of a configuration file until `signal` aborts.
@@ -44,9 +45,12 @@ export async function runRegistrarProcess(o: {
   if (enabled) {
     stack.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }));
   }
-  const channel = stack.use(
-    await openIdentifiedChannel(config.server, config.workloadApi, o.signal),
-  );
+  log.info({ workload_api: config.workloadApi }, "Registrar waits for its SVID");
+  const channel = stack.use(await openChannelUnlessEnded(config, o.signal));
+  if (channel === null) {
+    log.info("Registrar stopped");
+    return;
+  }
   const open = stack.use(new OpenCluster(name, access, { clock, random, log }));
   const instance = o.env["HOSTNAME"] || `registrar-${Buffer.from(random.bytes(4)).toString("hex")}`;
   const deps = {
@@ -71,4 +75,17 @@ export async function runRegistrarProcess(o: {
     runRegistrar(deps, leading),
   );
   log.info("Registrar stopped");
+}
+
+/** Waits for an identity, however long there is none. @returns null when `signal` aborts before */
+async function openChannelUnlessEnded(
+  { server, workloadApi }: RegistrarConfig,
+  signal: AbortSignal,
+): Promise<ServiceChannel | null> {
+  try {
+    return await openIdentifiedChannel(server, workloadApi, signal);
+  } catch (err) {
+    if (signal.aborted) return null;
+    throw err;
+  }
 }

@@ -43,10 +43,12 @@ export class EntryWriter {
   readonly #underWay = new Set<string>();
   readonly #calls = new Set<Promise<void>>();
   #wake: (() => void) | undefined;
+  /** While a call has failed and nothing new is sent. */
+  #pause: Promise<void> | undefined;
 
   constructor(deps: EntryWriterDeps) {
     this.#deps = deps;
-    this.#backoff = new Backoff({ baseMs: 100, maxMs: 10_000, random: deps.random });
+    this.#backoff = new Backoff({ baseMs: 100, maxMs: 5_000, random: deps.random });
   }
 
   /** How many groups wait or are being written. */
@@ -70,13 +72,17 @@ export class EntryWriter {
     const wake = (): void => this.#wake?.();
     signal.addEventListener("abort", wake);
     while (!signal.aborted) {
-      const batch = this.#calls.size < MAX_CALLS ? this.#take() : undefined;
+      const batch = this.#isFree ? this.#take() : undefined;
       if (batch === undefined) await this.#change(signal);
       else if (batch.size === 0) await setImmediate();
       else this.#start(batch, signal);
     }
     signal.removeEventListener("abort", wake);
     await Promise.all(this.#calls);
+  }
+
+  get #isFree(): boolean {
+    return this.#calls.size < MAX_CALLS && this.#pause === undefined;
   }
 
   #start(batch: WriteBatch, signal: AbortSignal): void {
@@ -91,9 +97,8 @@ export class EntryWriter {
   async #change(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const isFree = this.#calls.size < MAX_CALLS;
     const hasWork = this.#waiting.keys().some((group) => !this.#underWay.has(group));
-    if (signal.aborted || (isFree && hasWork)) resolve();
+    if (signal.aborted || (this.#isFree && hasWork)) resolve();
     await promise;
     this.#wake = undefined;
   }
@@ -140,8 +145,16 @@ export class EntryWriter {
     log.debug({ entries: batch.size }, "Wrote entries");
   }
 
+  /** Calls that fail together wait together: a server that is away is asked once in a while, not by each of them. */
   async #failed(err: unknown, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
+    this.#pause ??= this.#rest(err, signal).finally(() => {
+      this.#pause = undefined;
+    });
+    await this.#pause;
+  }
+
+  async #rest(err: unknown, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps;
     const delayMs = this.#backoff.nextMs();
     log.warn(
