@@ -4,7 +4,7 @@ import type { Namespace } from "../k8s/objects/namespace.ts";
 import type { Node } from "../k8s/objects/node.ts";
 import type { Pod } from "../k8s/objects/pod.ts";
 import type { WatchCache } from "../k8s/watch-cache.ts";
-import type { ClusterIndex } from "./cluster-index.ts";
+import { type ClusterIndex, nameOfReading } from "./cluster-index.ts";
 import type { ResourceCache, WatchedResource } from "./resource-caches.ts";
 import type { Resource } from "./resources/resource.ts";
 import type { Service } from "./service.ts";
@@ -22,6 +22,8 @@ export interface WatchedCluster {
 export interface ChangeListener {
   /** Groups whose entries have to be looked at again. */
   touched(groups: Iterable<string>): void;
+  /** A resource is there, is another than before or is gone, whether or not any group has to do with it. */
+  described(resource: string): void;
   /** Groups of which something came back, or was seen to go: nothing of theirs has to be held any longer. */
   settled(groups: Iterable<string>): void;
   /** Something was missing from a list: nobody saw it go. */
@@ -96,11 +98,16 @@ export function followCluster(
     follow<WatchedResource>({
       what: type.plural,
       cache,
-      put: ({ reading }) =>
-        !reading.ok || isOurs(reading.resource)
+      put: ({ reading }) => {
+        listener.described(nameOfReading(reading));
+        return !reading.ok || isOurs(reading.resource)
           ? index.putResource(reading)
-          : index.removeResource(reading),
-      remove: ({ reading }) => index.removeResource(reading),
+          : index.removeResource(reading);
+      },
+      remove: ({ reading }) => {
+        listener.described(nameOfReading(reading));
+        return index.removeResource(reading);
+      },
     });
   }
   return stack;

@@ -78,6 +78,10 @@ export class RegistrarTerm implements ChangeListener {
     for (const group of groups) this.writer.want(group);
   }
 
+  described(resource: string): void {
+    this.statuses.want(resource);
+  }
+
   settled(groups: Iterable<string>): void {
     for (const group of groups) this.holds.letGo(group);
   }
@@ -130,7 +134,6 @@ export class RegistrarTerm implements ChangeListener {
       const message = `${orphans.length} of ${byGroup.size} pods and static entries with entries are not there any more`;
       this.#hold("mass_loss", message, orphans);
     }
-    for (const name of this.index.readings.keys()) this.statuses.want(name);
     this.touched(groups);
     this.touched(orphans);
   }

@@ -323,6 +323,9 @@ describe("the registrar", () => {
       "Applied",
     );
     await world.status("ClusterStaticEntry", { name: "vm" }, "Ready", "Applied");
+    // And one that no pod has ever had to do with, made while it runs.
+    world.resource("ClusterSPIFFEID", "late", { spiffeIDTemplate: "{{ .Nope }}" });
+    await world.status("ClusterSPIFFEID", { name: "late" }, "Ready", "Invalid");
   });
 
   it("survives a restart, and makes good what it missed", async () => {

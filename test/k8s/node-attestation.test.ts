@@ -1,9 +1,7 @@
 // Node attestation against a real API server: real tokens, real TokenReviews, and a server with the least permissions.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { connect, createServer, type Server } from "node:net";
 import { after, before, suite, test } from "node:test";
 import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
 import { Status } from "../../runtime/errors/status-error.ts";
@@ -17,6 +15,7 @@ import { ControlPlane } from "./cluster/control-plane.ts";
 import type { KubeObject } from "./cluster/kube-client.ts";
 import { clusterNeeds } from "./cluster/needs.ts";
 import { WorkFolder } from "./cluster/work-folder.ts";
+import { ApiRelay, tokenFor } from "./support/api-relay.ts";
 
 const SYSTEM = "/api/v1/namespaces/assay-system";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -35,12 +34,11 @@ if (requires(...clusterNeeds)) {
       const now = systemClock.now();
       const addresses = new Addresses(1);
       plane = opened.use(await ControlPlane.start({ folder, binaries, addresses, now }));
-      const relay = await relayTo(folder.join("api.sock"));
-      opened.defer(() => void relay.close());
+      const relay = opened.use(await ApiRelay.open(folder.join("api.sock")));
       await createAccounts(plane);
       await createNode("node-1");
       const path = folder.join("server.kubeconfig");
-      await writeFile(path, await kubeconfigOf(plane, portOf(relay)));
+      await writeFile(path, await relay.kubeconfig(plane, "assay-server"));
       const rules = { serviceAccounts: ["assay-system:assay-agent"], nodeLabels: ["zone"] };
       server = opened.use(
         await RunningServer.open({
@@ -187,45 +185,6 @@ async function createAccounts({ client }: ControlPlane): Promise<void> {
   );
 }
 
-async function tokenFor({ client }: ControlPlane, account: string, spec: object): Promise<string> {
-  const path = `${SYSTEM}/serviceaccounts/${account}/token`;
-  const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec };
-  const { status } = await client.create<{ status: { token: string } }>(path, request);
-  return status.token;
-}
-
 function nameOf({ metadata }: KubeObject) {
   return { name: metadata.name, uid: metadata.uid };
-}
-
-async function kubeconfigOf(plane: ControlPlane, port: number): Promise<string> {
-  const authority = Buffer.from(plane.authority.certificate).toString("base64");
-  const server = `https://127.0.0.1:${port}`;
-  return JSON.stringify({
-    "current-context": "east",
-    contexts: [{ name: "east", context: { cluster: "east", user: "server" } }],
-    clusters: [{ name: "east", cluster: { server, "certificate-authority-data": authority } }],
-    users: [{ name: "server", user: { token: await tokenFor(plane, "assay-server", {}) } }],
-  });
-}
-
-/** The API server listens on a machine of its own; this is how a server on ours comes to it. */
-async function relayTo(socketPath: string): Promise<Server> {
-  const relay = createServer((near) => {
-    const far = connect(socketPath);
-    near.pipe(far).pipe(near);
-    near.on("error", () => far.destroy());
-    far.on("error", () => near.destroy());
-    near.on("close", () => far.destroy());
-    far.on("close", () => near.destroy());
-  });
-  relay.listen(0, "127.0.0.1");
-  await once(relay, "listening");
-  return relay;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("not listening");
-  return address.port;
 }
