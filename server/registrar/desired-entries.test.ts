@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import {
   clusterSpiffeId,
+  clusterStaticEntry,
   namespace,
   node,
   pod,
   registrarRules,
-  resource,
   service,
   workloadIdentity,
 } from "../../test/support/cluster-objects.ts";
@@ -248,6 +248,11 @@ describe("desiredEntries", () => {
       { workloadSelectorTemplates: ["{{ .PodMeta.Name }}"] },
       /workloadSelectorTemplates\[0\]: expected a selector/,
     ],
+    [
+      "a selector of another pod",
+      { workloadSelectorTemplates: ["k8s:pod-uid:0"] },
+      /workloadSelectorTemplates\[0\]: expected no k8s:pod-uid selector of another pod/,
+    ],
   ];
   for (const [name, spec, message] of hostile) {
     it(`fails, and says why, for ${name}`, () => {
@@ -381,16 +386,8 @@ describe("the owner of an entry", () => {
 });
 
 describe("staticEntry", () => {
-  const spec = {
-    spiffeID: "spiffe://example.test/ns/vm",
-    parentID: "spiffe://example.test/spire/agent/k8s_psat/east/n1",
-    selectors: ["unix:uid:1"],
-  };
-  const entryOf = (changes: object) => {
-    const parsed = resource("ClusterStaticEntry", "x", { ...spec, ...changes });
-    assert.ok(parsed.kind === "ClusterStaticEntry");
-    return staticEntry(parsed, registrarRules());
-  };
+  const entryOf = (changes: object) =>
+    staticEntry(clusterStaticEntry("x", changes), registrarRules());
 
   it("is the entry that the resource spells out", () => {
     const entry = entryOf({ x509SVIDTTL: "1h" });

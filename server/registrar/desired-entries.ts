@@ -3,13 +3,19 @@
  * what is done about it lies elsewhere.
  */
 import { checkDnsName, MAX_DNS_NAMES } from "../../proto/convert/dns-name.ts";
-import { sortSelectors } from "../../proto/selector.ts";
+import { type Selector, sortSelectors } from "../../proto/selector.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { Namespace } from "../k8s/objects/namespace.ts";
 import type { Node } from "../k8s/objects/node.ts";
 import { hasStopped, type Pod } from "../k8s/objects/pod.ts";
 import { decideEntryWrite } from "../policy/entry-access.ts";
-import { type DesiredEntry, ENTRY_LABELS, identityOf, podUidSelector } from "./desired-entry.ts";
+import {
+  type DesiredEntry,
+  ENTRY_LABELS,
+  identityOf,
+  isPodUidSelector,
+  podUidSelector,
+} from "./desired-entry.ts";
 import { type OwnerLookup, ownerOf, rootOwnerOf } from "./owner.ts";
 import { nodeAgentId, type RegistrarRules } from "./registrar-rules.ts";
 import type { StaticEntry } from "./resources/cluster-static-entry.ts";
@@ -173,7 +179,7 @@ class PodRendering {
         podUidSelector(pod.uid),
         ...rule.workloadSelectorTemplates.map((template, index) =>
           within(`workloadSelectorTemplates[${index}]`, () =>
-            readSelector(template.render(this.#data)),
+            ownSelector(pod, template.render(this.#data)),
           ),
         ),
       ]),
@@ -231,6 +237,15 @@ class PodRendering {
       ...(inputs !== "" && { [ENTRY_LABELS.restsOn]: inputs }),
     };
   }
+}
+
+// An entry belongs to the pod that its selector names, so it names no other.
+function ownSelector(pod: Pod, text: string): Selector {
+  const selector = readSelector(text);
+  if (isPodUidSelector(selector) && selector.value !== podUidSelector(pod.uid).value) {
+    throw new Error("expected no k8s:pod-uid selector of another pod");
+  }
+  return selector;
 }
 
 function checkAllowed(id: SpiffeId, entry: DesiredEntry, settings: RegistrarRules): void {

@@ -85,12 +85,17 @@ export function podUidSelector(uid: string): Selector {
   return { type: "k8s", value: `${POD_UID}${uid}` };
 }
 
+/** Whether a selector names a pod by its UID. */
+export function isPodUidSelector({ type, value }: Selector): boolean {
+  return type === "k8s" && value.startsWith(POD_UID);
+}
+
 /**
  * What an entry belongs to: "pod:UID" or "static:UID of the resource". Entries of one group are written in order, those of
  * different groups have nothing to do with each other.
  */
 export function groupOf({ selectors, origin }: DesiredEntry): string {
-  const selector = selectors.find(({ type, value }) => type === "k8s" && value.startsWith(POD_UID));
+  const selector = selectors.find(isPodUidSelector);
   return origin.kind === "ClusterStaticEntry" || selector === undefined
     ? staticGroup(origin.uid)
     : podGroup(selector.value.slice(POD_UID.length));

@@ -10,7 +10,7 @@ import {
 } from "./desired-entry.ts";
 import { changesOf, ListedEntries } from "./entry-book.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
-import { nameOfResource } from "./resources/resource.ts";
+import { nameOfOrigin, nameOfResource } from "./resources/resource.ts";
 
 /** One thing that the registrar would do, or will not do, and why. */
 export interface PlannedChange {
@@ -115,12 +115,11 @@ function entryChange(
 ): PlannedChange {
   const { labels, origin, spiffeId } = entry;
   const pod = labels[ENTRY_LABELS.pod];
-  const { kind, namespace, name } = origin;
   return {
     action,
     spiffeId,
     pod: pod === undefined ? "" : `${labels[ENTRY_LABELS.namespace]}/${pod}`,
-    resource: `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`,
+    resource: nameOfOrigin(origin),
     why,
     restsOn: labels[ENTRY_LABELS.restsOn] ?? "",
   };

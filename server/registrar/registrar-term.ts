@@ -13,7 +13,7 @@ import { EntryWriter } from "./entry-writer.ts";
 import { type Hold, Holds } from "./holds.ts";
 import type { RegistrarMetrics } from "./metrics.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
-import { nameOfResource } from "./resources/resource.ts";
+import { nameOfOrigin, nameOfResource } from "./resources/resource.ts";
 import { Retries } from "./retries.ts";
 import { statusOf } from "./status/resource-status.ts";
 import { StatusWriter } from "./status/status-writer.ts";
@@ -262,10 +262,6 @@ export class RegistrarTerm implements ChangeListener {
     }
     return { namespacesSelected, namespacesIgnored };
   }
-}
-
-function nameOfOrigin({ kind, namespace, name }: DesiredEntry["origin"]): string {
-  return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
 }
 
 function recordOf(outcome: RuleOutcome, pod: string): GroupRecord {

@@ -1,7 +1,8 @@
 import { Status } from "../../runtime/errors/status-error.ts";
-import type { ActualEntry, DesiredEntry, EntryOrigin } from "./desired-entry.ts";
+import { type ActualEntry, type DesiredEntry, type EntryOrigin, groupOf } from "./desired-entry.ts";
 import type { EntryApi, ItemOutcome } from "./entry-api.ts";
 import type { EntryBook, GroupChanges } from "./entry-book.ts";
+import { nameOfOrigin } from "./resources/resource.ts";
 
 /** Something about a group that the server refused. */
 export interface WriteProblem {
@@ -73,12 +74,19 @@ export class WriteBatch {
           return;
         }
         const { existing, code } = outcome;
-        if (code === Status.ALREADY_EXISTS && existing?.origin.cluster === cluster) {
-          book.put(existing.id, existing);
-          this.#again.add(group);
+        const isOwn = code === Status.ALREADY_EXISTS && existing?.origin.cluster === cluster;
+        if (!isOwn) {
+          this.#refused(group, item.origin, messageOf(outcome));
           return;
         }
-        this.#refused(group, item.origin, messageOf(outcome));
+        // Of another group it is no help to this one, which would only ask for the same again.
+        if (groupOf(existing) !== group) {
+          const message = `another resource grants the same: ${nameOfOrigin(existing.origin)}`;
+          this.#refused(group, item.origin, message);
+          return;
+        }
+        book.put(existing.id, existing);
+        this.#again.add(group);
       },
     );
     await each(

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { runAssay } from "../../assay.ts";
 import { Admin, type EntryWithMetadata } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { FakeKubeApi, type FakeObject } from "../fakes/fake-kube-api.ts";
-import { rawPod, rawResource } from "../support/cluster-objects.ts";
+import { rawPod, rawResource, STATIC_SPEC } from "../support/cluster-objects.ts";
 import { eventually } from "../support/eventually.ts";
 import { CALL, RunningServer, type Settings } from "../support/running-server.ts";
 import { TempDir } from "../support/temp-dir.ts";
@@ -257,6 +257,23 @@ describe("the registrar", () => {
     await world.until("/ns/shop/sa/web", "/ns/shop/sa/web", "/x");
     await admin.batchDeleteEntry({ ids: [id ?? ""] }, CALL);
     await world.until("/ns/shop/sa/web", "/x");
+  });
+
+  it("gives what two resources spell out once, and tells the other one", async () => {
+    await using world = await World.open();
+    world.resource("ClusterStaticEntry", "a", STATIC_SPEC);
+    await world.status("ClusterStaticEntry", { name: "a" }, "Ready", "Applied");
+    world.resource("ClusterStaticEntry", "b", STATIC_SPEC);
+    const { conditions } = await world.status(
+      "ClusterStaticEntry",
+      { name: "b" },
+      "Ready",
+      "EntriesRefused",
+    );
+    assert.match(conditions[0]?.message ?? "", /another resource grants the same/);
+    world.kube.remove("clusterstaticentries", { name: "a" });
+    await world.status("ClusterStaticEntry", { name: "b" }, "Ready", "Applied");
+    assert.deepEqual(await world.ids(), ["/ns/vm"]);
   });
 
   it("tells each resource what came of it, and lets the others go on", async () => {

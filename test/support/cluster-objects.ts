@@ -3,6 +3,7 @@ import { type Namespace, parseNamespace } from "../../server/k8s/objects/namespa
 import { type Node, parseNode } from "../../server/k8s/objects/node.ts";
 import { type Pod, parsePod } from "../../server/k8s/objects/pod.ts";
 import { type RegistrarRules, registrarGrants } from "../../server/registrar/registrar-rules.ts";
+import type { StaticEntry } from "../../server/registrar/resources/cluster-static-entry.ts";
 import {
   type ParsedResource,
   parseResource,
@@ -86,6 +87,13 @@ export function rawResource(
   };
 }
 
+/** What a ClusterStaticEntry says unless told otherwise. */
+export const STATIC_SPEC: object = {
+  spiffeID: "spiffe://example.test/ns/vm",
+  parentID: "spiffe://example.test/spire/agent/k8s_psat/east/uid-node-1",
+  selectors: ["unix:uid:1"],
+};
+
 /** A resource that has to be right. */
 export function resource(
   kind: ResourceKind,
@@ -107,6 +115,13 @@ export function clusterSpiffeId(name: string, spec: object = {}, metadata: objec
 
 export function workloadIdentity(name: string, spec: object = {}, metadata: object = {}): PodRule {
   return podRule(resource("WorkloadIdentity", name, spec, metadata));
+}
+
+/** A ClusterStaticEntry; what is not given is the same for all. */
+export function clusterStaticEntry(name: string, spec: object = {}): StaticEntry {
+  const parsed = resource("ClusterStaticEntry", name, { ...STATIC_SPEC, ...spec });
+  if (parsed.kind === "ClusterStaticEntry") return parsed;
+  throw new Error(`${parsed.kind} spells out no entry`);
 }
 
 function podRule(parsed: ParsedResource): PodRule {

@@ -50,6 +50,11 @@ export function nameOfResource({ kind, meta }: Pick<Resource, "kind" | "meta">):
   return `${kind} ${meta.namespace === "" ? "" : `${meta.namespace}/`}${meta.name}`;
 }
 
+/** {@link nameOfResource} of the resource that an entry came from. */
+export function nameOfOrigin({ kind, namespace, name }: EntryOrigin): string {
+  return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
+}
+
 /** The resource as the origin of entries. */
 export function originOf({ kind, meta }: Resource, cluster: string): EntryOrigin {
   const { namespace, name, uid, generation } = meta;
