@@ -12,7 +12,7 @@ export interface KnownPod {
 
 /** How long a pod is remembered that the kubelet no longer lists: a restarted kubelet begins with none. */
 const forgetAfterMs = 10 * 60_000;
-/** A container that crashes in a loop leaves an ID each time. */
+/** A container that crashes in a loop leaves an ID each time. Those that are listed count, but none of them is forgotten. */
 const maxContainers = 64;
 
 /** The pods of this node by UID, as far as the kubelet has told. */
@@ -64,14 +64,17 @@ function withListed(
   pod: Pod,
 ): ReadonlyMap<string, ContainerStatus> {
   const after = new Map(before);
+  const listed = new Set<string>();
   for (const status of [...pod.containers, ...pod.initContainers, ...pod.ephemeralContainers]) {
     const { containerId } = status;
     if (containerId === undefined) continue;
+    listed.add(containerId);
     after.delete(containerId);
     after.set(containerId, status);
   }
+  // The oldest come first, and what is listed last.
   for (const oldest of after.keys()) {
-    if (after.size <= maxContainers) break;
+    if (after.size <= maxContainers || listed.has(oldest)) break;
     after.delete(oldest);
   }
   return after;
