@@ -269,6 +269,46 @@ describe("K8sAttestor", () => {
       const found = await attest(cgroupOf());
       assert.deepEqual(found.selectors, []);
       assert.equal(found.undecided[0]?.transient, false);
+      assert.equal(found.changed, undefined);
+    });
+
+    it("waits for a token that is missing: the driver may be about to bring it", async () => {
+      const { clock, attest } = setUp({ tokens: tokensOf({ problem: "pod_token_missing" }) });
+      const [doubt] = (await attest(cgroupOf())).undecided;
+      assert.deepEqual([doubt?.transient, doubt?.retry?.waitMs], [true, 10_000]);
+      await Promise.all([doubt?.retry?.when(never), clock.advance(1_000)]);
+      assert.ok(valuesOf(await attest(cgroupOf())).includes(`pod-uid:${POD_UID}`));
+    });
+
+    for (const problem of ["pod_token_missing", "pod_token_refused"] as const) {
+      it(`tells an open stream when it is no longer ${problem}`, async () => {
+        const state = { problem: problem as TokenProblem | undefined, reviews: 0 };
+        const tokens = {
+          ...tokensOf(state),
+          review: async () => {
+            state.reviews += 1;
+            if (state.reviews === 3) state.problem = undefined;
+          },
+        };
+        const { clock, attest } = setUp({ tokens });
+        const found = await attest(cgroupOf());
+        const changed = found.changed?.(never);
+        assert.ok(changed !== undefined);
+        for (let i = 0; i < 3; i += 1) await clock.advance(5_000);
+        await changed;
+        assert.equal(state.reviews, 3);
+        assert.ok(valuesOf(await attest(cgroupOf())).includes(`pod-uid:${POD_UID}`));
+      });
+    }
+
+    it("leaves the API server alone once the stream is over", async () => {
+      const state = { problem: "pod_token_refused" as TokenProblem | undefined };
+      const { attest } = setUp({ tokens: tokensOf(state) });
+      const over = new AbortController();
+      const changed = (await attest(cgroupOf())).changed?.(over.signal);
+      over.abort();
+      await changed;
+      assert.equal(state.problem, "pod_token_refused");
     });
 
     it("asks nothing of callers outside of pods", async () => {

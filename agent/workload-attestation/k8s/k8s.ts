@@ -13,7 +13,7 @@ import type { NamespaceLabels } from "./namespace-labels.ts";
 import { type KubepodsHead, type PodCgroup, podOfCgroup } from "./pod-cgroup.ts";
 import type { KnownPod } from "./pod-directory.ts";
 import { prefixesOf } from "./pod-selectors.ts";
-import type { PodTokens } from "./pod-tokens.ts";
+import type { PodTokens, TokenProblem } from "./pod-tokens.ts";
 import { mirrorPodProblem, type StaticPodRules, staticPodProblem } from "./static-pods.ts";
 
 export interface K8sAttestorDeps {
@@ -37,6 +37,8 @@ export interface K8sAttestorDeps {
 const graceMs = 30_000;
 /** How long an API server that does not answer is left alone. */
 const askAgainMs = 1_000;
+/** How often a token is looked at again that was missing or refused: the driver may bring another. */
+const lookAgainMs = 5_000;
 
 export class K8sAttestor implements WorkloadAttestor {
   readonly type = "k8s";
@@ -54,7 +56,7 @@ export class K8sAttestor implements WorkloadAttestor {
     const place = podOfCgroup(facts.cgroupPaths, heads);
     if (place === undefined) return { selectors: [], undecided: [] };
     const doubt = this.#doubt(place);
-    if (doubt !== undefined) return { selectors: [], undecided: [doubt], instance: place };
+    if (doubt !== undefined) return { selectors: [], instance: place, ...doubt };
     const uid: Selector = { type: this.type, value: `pod-uid:${place.podUid}` };
     const found = this.#prefixes.some(isWanted) ? this.#ask(place) : undefined;
     const values = found?.values ?? [];
@@ -67,21 +69,38 @@ export class K8sAttestor implements WorkloadAttestor {
   }
 
   /** What of the pod's own token stands in the way, where it has to have one. */
-  #doubt(place: PodCgroup): Undecided | undefined {
+  #doubt(place: PodCgroup): Pick<Findings, "undecided" | "changed"> | undefined {
     const { tokens, waitMs, clock } = this.#deps;
     const { podUid } = place;
-    const problem = tokens?.problemOf(podUid, this.#known(place)?.pod);
+    const problemNow = (): TokenProblem | undefined =>
+      tokens?.problemOf(podUid, this.#known(place)?.pod);
+    const problem = problemNow();
     if (tokens === undefined || problem === undefined) return undefined;
-    const detail = tokens.detailOf(podUid);
-    const reason = detail === undefined ? problem : `${problem}: ${detail}`;
-    const common = { type: this.type, prefixes: [], reason };
-    const isAway = problem === "api_server_away";
-    if (!isAway && problem !== "pod_token_not_reviewed") return { ...common, transient: false };
-    const when = async (signal: AbortSignal): Promise<void> => {
-      if (isAway) await clock.sleep(askAgainMs, signal);
+    const reviewIn = async (ms: number, signal: AbortSignal): Promise<void> => {
+      if (ms > 0) await clock.sleep(ms, signal);
       if (!signal.aborted) await tokens.review(podUid);
     };
-    return { ...common, transient: true, retry: { waitMs, when } };
+    const changed = async (signal: AbortSignal): Promise<void> => {
+      do await reviewIn(lookAgainMs, signal);
+      while (!signal.aborted && problemNow() === problem);
+    };
+    const when = (signal: AbortSignal): Promise<void> =>
+      reviewIn(problem === "pod_token_not_reviewed" ? 0 : askAgainMs, signal);
+    const detail = tokens.detailOf(podUid);
+    const reason = detail === undefined ? problem : `${problem}: ${detail}`;
+    const never: Undecided = { type: this.type, prefixes: [], reason, transient: false };
+    const notYet: Undecided = { ...never, transient: true, retry: { waitMs, when } };
+    switch (problem) {
+      case "pod_token_not_reviewed":
+      case "api_server_away":
+        return { undecided: [notYet] };
+      case "pod_token_missing":
+        return { undecided: [notYet], changed };
+      case "pod_token_refused":
+        return { undecided: [never], changed };
+      default:
+        return { undecided: [never] };
+    }
   }
 
   #ask(place: PodCgroup): { values: readonly string[]; undecided: readonly Undecided[] } {
