@@ -39,7 +39,12 @@ export async function runRegistrarProcess(o: {
   );
   const metrics = new Metrics();
   metrics.addProcess();
+  const written = registrarMetrics(metrics);
   const health = new Health({ clock, log });
+  let hasIdentity = false;
+  health.add("identity", () =>
+    hasIdentity ? { state: "ok" } : { state: "failed", detail: "waits for its X509-SVID" },
+  );
   const { enabled, address, port } = observability;
   await using stack = new AsyncDisposableStack();
   if (enabled) {
@@ -51,6 +56,7 @@ export async function runRegistrarProcess(o: {
     log.info("Registrar stopped");
     return;
   }
+  hasIdentity = true;
   const open = stack.use(new OpenCluster(name, access, { clock, random, log }));
   const instance = o.env["HOSTNAME"] || `registrar-${Buffer.from(random.bytes(4)).toString("hex")}`;
   const deps = {
@@ -65,7 +71,7 @@ export async function runRegistrarProcess(o: {
     settings,
     api: adminEntryApi(channel.client(Admin), name),
     instance,
-    metrics: registrarMetrics(metrics),
+    metrics: written,
     clock,
     random,
     log: log.child({ component: "registrar", cluster: name }),

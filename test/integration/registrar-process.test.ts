@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { stringify } from "yaml";
 import { unbuiltCommand } from "../../deploy/local/assay-command.ts";
 import { Child } from "../../deploy/local/child.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { registerWorkload } from "../../deploy/local/user-entry.ts";
 import { Admin, type EntryWithMetadata } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
@@ -24,11 +25,15 @@ describe("the registrar as a process", () => {
   let kube: FakeKubeApi;
   let machine: Machine;
   let registrar: Child;
+  let observabilityPort: number;
 
   const file = (name: string) => join(machine.local.layout.home, name);
 
+  const ready = async () => (await fetch(`http://127.0.0.1:${observabilityPort}/ready`)).status;
+
   /** Starts one. @param workloadApi where it gets its SVID */
   async function start(name: string, workloadApi: string): Promise<Child> {
+    observabilityPort = await freePort(0);
     const configPath = file(`${name}.yaml`);
     await writeFile(
       configPath,
@@ -38,7 +43,7 @@ describe("the registrar as a process", () => {
         workloadApi: `unix://${workloadApi}`,
         cluster: "east",
         kubeconfig: file("kubeconfig"),
-        observability: { enabled: false },
+        observability: { address: "127.0.0.1", port: observabilityPort },
         log: { format: "text" },
       }),
     );
@@ -115,6 +120,7 @@ describe("the registrar as a process", () => {
     const [{ entry, metadata } = {}] = await until("/ns/shop/a");
     assert.equal(entry?.parentId?.path, "/spire/agent/k8s_psat/east/uid-node-1");
     assert.equal(metadata?.createdBy, `spiffe://example.test${REGISTRAR}`);
+    assert.equal(await ready(), 200);
   });
 
   it("is refused what lies outside of its scope, and says so at the resource", async () => {
@@ -171,6 +177,7 @@ describe("the registrar as a process", () => {
       "the wait",
       async () => (await log()).includes("waits for its SVID") || undefined,
     );
+    assert.equal(await ready(), 503);
     assert.deepEqual(await waiting.stop(systemClock), { code: 0, signal: null });
     assert.match(await log(), /Registrar stopped/);
   });
