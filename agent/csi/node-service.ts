@@ -61,7 +61,7 @@ export class NodeService implements Handlers<typeof Node> {
     const given = context[POD_TOKENS];
     if (given !== undefined) await this.#deps.tokens?.put(target, given);
     await wait.untilServed(ctx.signal);
-    const isNew = orStatus(() => volumes.publish(target));
+    const isNew = await this.#publish(target);
     const pod = { pod_namespace: context[POD_NAMESPACE], pod_name: context[POD_NAME] };
     ctx.log.info({ ...fieldsOf(target), ...pod, is_new: isNew }, "Volume published");
     return {};
@@ -76,6 +76,17 @@ export class NodeService implements Handlers<typeof Node> {
     await this.#deps.tokens?.remove(target);
     ctx.log.info({ ...fieldsOf(target), was_there: wasThere }, "Volume unpublished");
     return {};
+  }
+
+  /** What was never published the kubelet may never ask to take out: then its token must not stay. */
+  async #publish(target: TargetPath): Promise<boolean> {
+    const { volumes, tokens } = this.#deps;
+    try {
+      return orStatus(() => volumes.publish(target));
+    } catch (err) {
+      await tokens?.remove(target);
+      throw err;
+    }
   }
 
   async nodeGetCapabilities(): Promise<Empty> {

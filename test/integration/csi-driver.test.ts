@@ -121,6 +121,17 @@ if (requires("linux", "root", "mount")) {
       assert.doesNotMatch(await machine.log(), /"one"|assay-agent/);
     });
 
+    it("keeps no token for a volume that cannot be published", async () => {
+      const volume = another();
+      const { volumeContext } = machine.request(volume);
+      const tokens = JSON.stringify({ "assay-agent": { token: "three" } });
+      const published = machine.publish(volume, {
+        volumeContext: { ...volumeContext, "csi.storage.k8s.io/serviceAccount.tokens": tokens },
+      });
+      await refusal(published, Status.FAILED_PRECONDITION, /made no folder/);
+      assert.equal(existsSync(machine.dir.join("tokens", volume.podUid)), false);
+    });
+
     it("does what was done already without doing it again", async () => {
       const volume = another();
       await machine.prepare(volume);
