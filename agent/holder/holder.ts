@@ -7,7 +7,7 @@ import {
   sendDescriptorLine,
 } from "../../runtime/peer/descriptor-line.ts";
 import { readLines } from "../../runtime/peer/lines.ts";
-import { SocketTakenError } from "../../runtime/peer/socket-file.ts";
+import { isListening, SocketTakenError } from "../../runtime/peer/socket-file.ts";
 import { UnixListener } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
@@ -219,7 +219,7 @@ export class Holder implements AsyncDisposable {
     });
     const { sinceMs } = greetingOf(line);
     const offered = line.descriptor;
-    if (offered !== undefined && this.#takeBack(offered)) {
+    if (offered !== undefined && (await this.#takeBack(offered))) {
       sendDescriptorLine(socket, formatMessage({ type: "socket", kept: true }));
       return sinceMs;
     }
@@ -230,13 +230,16 @@ export class Holder implements AsyncDisposable {
   }
 
   /** Whether the agent may keep what it has: our socket, or the one that is ours from here on. */
-  #takeBack(offered: NonNullable<DescriptorLine["descriptor"]>): boolean {
+  async #takeBack(offered: NonNullable<DescriptorLine["descriptor"]>): Promise<boolean> {
+    const { workloadSocket } = this.#deps;
+    // Somebody listens on what is offered: a path that refuses leads to another socket.
+    const isRefused = this.#held === undefined && !(await isListening(workloadSocket.path));
     if (this.#held !== undefined) {
       using given = offered;
       return this.#held.isSame(given);
     }
-    const { workloadSocket } = this.#deps;
-    const adopted = this.#mayAdopt ? HeldSocket.adopt(workloadSocket, offered) : undefined;
+    const mayAdopt = this.#mayAdopt && !isRefused && !this.#closed.signal.aborted;
+    const adopted = mayAdopt ? HeldSocket.adopt(workloadSocket, offered) : undefined;
     if (adopted === undefined) {
       offered[Symbol.dispose]();
       return false;

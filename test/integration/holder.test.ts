@@ -1,16 +1,17 @@
 // A listening socket that outlives whoever accepts on it: passed between holder and agents over real sockets.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, openSync, readdirSync, statSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { Holder } from "../../agent/holder/holder.ts";
+import { Holder, type HolderDeps } from "../../agent/holder/holder.ts";
 import { HolderClient } from "../../agent/holder/holder-client.ts";
 import { formatMessage } from "../../agent/holder/messages.ts";
 import { Descriptor } from "../../runtime/peer/descriptor.ts";
 import { receiveDescriptorLine, sendDescriptorLine } from "../../runtime/peer/descriptor-line.ts";
-import { isListeningSocket } from "../../runtime/peer/raw-listener.ts";
+import { isListeningSocket, listenWithoutAccepting } from "../../runtime/peer/raw-listener.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
 import { RecordingLog } from "../fakes/recording-log.ts";
@@ -44,15 +45,18 @@ class Node implements AsyncDisposable {
   }
 
   async holder(): Promise<RunningHolder> {
-    const holder = await Holder.open({
+    return new RunningHolder(await Holder.open(this.holderDeps()));
+  }
+
+  holderDeps(): HolderDeps {
+    return {
       workloadSocket: { path: this.workloadSocket, mode: 0o777 },
       path: this.holderSocket,
       admittedUids: new Set([process.getuid?.() ?? 0]),
       clock,
       random,
       log: this.log.log,
-    });
-    return new RunningHolder(holder);
+    };
   }
 
   agent(name: string, sinceMs = 1, giveBackMs = 0): RunningAgent {
@@ -231,6 +235,27 @@ if (requires("linux")) {
       assert.ok(node.log.messages().includes("Workload socket taken back from an agent"));
       assert.equal(await node.ask(), "agent");
       assert.equal(second.holder.status.value.agents, 1);
+    });
+
+    it("does not take a socket that the path does not lead to, and binds anew", async () => {
+      await using node = await Node.open();
+      // What somebody has left behind who is gone.
+      listenWithoutAccepting(node.workloadSocket, 1)[Symbol.dispose]();
+      using other = listenWithoutAccepting(node.dir.join("other.sock"), 1);
+      // It is not running yet, so it has no socket of its own.
+      const opened = await Holder.open(node.holderDeps());
+      const agent = connect(node.holderSocket);
+      agent.on("error", () => {});
+      const closed = once(agent, "close");
+      agent.resume();
+      await once(agent, "connect");
+      sendDescriptorLine(agent, formatMessage({ type: "hello", version: 1, sinceMs: 1 }), other.fd);
+      await closed;
+      assert.equal(opened.status.value.bound, false);
+      await using holder = new RunningHolder(opened);
+      await holder.untilBound();
+      await using _agent = node.agent("agent");
+      assert.equal(await node.ask(), "agent");
     });
 
     it("binds anew when nobody has the socket", async () => {
