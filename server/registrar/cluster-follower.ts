@@ -24,8 +24,10 @@ export interface ChangeListener {
   touched(groups: Iterable<string>): void;
   /** A resource is there, is another than before or is gone, whether or not any group has to do with it. */
   described(resource: string): void;
-  /** Groups of which something came back, or was seen to go: nothing of theirs has to be held any longer. */
-  settled(groups: Iterable<string>): void;
+  /** Groups whose own object, a pod for instance, is there: of the kind with this plural. */
+  returned(kind: string, groups: Iterable<string>): void;
+  /** Groups whose own object was seen to go: nothing of theirs has to be held any longer. */
+  gone(groups: Iterable<string>): void;
   /** Something was missing from a list: nobody saw it go. */
   missing(loss: Loss): void;
   /** Something was listed anew. */
@@ -47,6 +49,8 @@ interface Kind<T extends Keyed> {
   readonly cache: WatchCache<T>;
   readonly put: (value: T) => readonly string[];
   readonly remove: (value: T) => readonly string[];
+  /** Whether each object has a group of its own; the others only have to do with groups. */
+  readonly isGroup?: boolean;
 }
 
 /**
@@ -84,6 +88,7 @@ export function followCluster(
   });
   follow<Pod>({
     what: "pods",
+    isGroup: true,
     cache: cluster.pods,
     put: (value) => index.putPod(value),
     remove: (value) => index.removePod(value),
@@ -97,6 +102,7 @@ export function followCluster(
   for (const { type, cache } of resources) {
     follow<WatchedResource>({
       what: type.plural,
+      isGroup: type.kind === "ClusterStaticEntry",
       cache,
       put: ({ reading }) => {
         listener.described(nameOfReading(reading));
@@ -118,7 +124,7 @@ function followKind<T extends Keyed>(kind: Kind<T>, listener: ChangeListener): D
     switch (event.kind) {
       case "added": {
         const groups = kind.put(event.now);
-        listener.settled(groups);
+        if (kind.isGroup) listener.returned(kind.what, groups);
         listener.touched(groups);
         return;
       }
@@ -127,7 +133,7 @@ function followKind<T extends Keyed>(kind: Kind<T>, listener: ChangeListener): D
         return;
       case "removed": {
         const groups = kind.remove(event.was);
-        listener.settled(groups);
+        if (kind.isGroup) listener.gone(groups);
         listener.touched(groups);
         return;
       }

@@ -6,6 +6,8 @@ export interface Hold {
   readonly id: string;
   readonly reason: "mass_loss" | "other_cluster";
   readonly message: string;
+  /** Plurals of the kinds of objects that were missing: "pods". */
+  readonly kinds: readonly string[];
   /** The groups whose entries stay as they are; all of them when undefined. */
   readonly groups: Set<string> | undefined;
   readonly since: Date;
@@ -29,12 +31,16 @@ export class Holds {
     return [...this.#holds.values()];
   }
 
-  add(reason: Hold["reason"], message: string, groups: Iterable<string> | undefined): Hold {
+  add({
+    groups,
+    ...what
+  }: Pick<Hold, "reason" | "message" | "kinds"> & {
+    readonly groups: Iterable<string> | undefined;
+  }): Hold {
     const id = Buffer.from(this.#random.bytes(6)).toString("hex");
     const hold: Hold = {
       id,
-      reason,
-      message,
+      ...what,
       groups: groups === undefined ? undefined : new Set(groups),
       since: this.#clock.now(),
     };
@@ -59,10 +65,21 @@ export class Holds {
     return this.#holds.values().some(({ groups }) => groups === undefined || groups.has(group));
   }
 
-  /** Lets a group go: it is there again, or was seen to go. A hold without groups ends. */
-  letGo(group: string): void {
-    for (const [id, { groups }] of this.#holds) {
-      if (groups?.delete(group) === true && groups.size === 0) this.#holds.delete(id);
+  /**
+   * Lets a group go. A hold without groups ends.
+   *
+   * @param kind plural of the kind of the object that came back: the group stays where something else was missing. Undefined
+   *   when nothing of the group has to be kept, whatever was missing
+   * @returns whether a hold ended
+   */
+  letGo(group: string, kind?: string): boolean {
+    let hasEnded = false;
+    for (const [id, { groups, kinds }] of this.#holds) {
+      if (kind !== undefined && !kinds.includes(kind)) continue;
+      if (groups?.delete(group) !== true || groups.size > 0) continue;
+      this.#holds.delete(id);
+      hasEnded = true;
     }
+    return hasEnded;
   }
 }

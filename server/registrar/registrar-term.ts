@@ -5,7 +5,13 @@ import type { KubeClient } from "../k8s/kube-client.ts";
 import { isMassLoss } from "../k8s/mass-loss.ts";
 import type { ChangeListener, Loss } from "./cluster-follower.ts";
 import { ClusterIndex } from "./cluster-index.ts";
-import { desiredEntries, type RuleOutcome, staticEntry } from "./desired-entries.ts";
+import {
+  desiredEntries,
+  isAlive,
+  type RuleOutcome,
+  selects,
+  staticEntry,
+} from "./desired-entries.ts";
 import { type DesiredEntry, ENTRY_LABELS } from "./desired-entry.ts";
 import type { EntryApi } from "./entry-api.ts";
 import { changesOf, EntryBook, type GroupChanges, type ListedEntries } from "./entry-book.ts";
@@ -82,17 +88,22 @@ export class RegistrarTerm implements ChangeListener {
     this.statuses.want(resource);
   }
 
-  settled(groups: Iterable<string>): void {
-    for (const group of groups) this.holds.letGo(group);
+  returned(kind: string, groups: Iterable<string>): void {
+    for (const group of groups) this.#letGo(group, kind);
+  }
+
+  gone(groups: Iterable<string>): void {
+    for (const group of groups) this.#letGo(group);
   }
 
   missing({ what, lost, kept, groups }: Loss): void {
     if (isMassLoss(lost, kept)) {
-      this.#hold(
-        "mass_loss",
-        `a list lacks ${lost} of ${lost + kept} ${what}; the entries of ${groups.length} stay`,
+      this.#hold({
+        reason: "mass_loss",
+        message: `a list lacks ${lost} of ${lost + kept} ${what}; the entries of ${groups.length} stay`,
+        kinds: [what],
         groups,
-      );
+      });
     }
     this.touched(groups);
   }
@@ -111,11 +122,12 @@ export class RegistrarTerm implements ChangeListener {
   /** Stops everything until somebody confirms that another cluster has taken the place of the known one. */
   distrust(known: string, found: string): void {
     if (this.holds.isTotal) return;
-    this.#hold(
-      "other_cluster",
-      `the API server is another cluster's: kube-system has UID ${found}, known is ${known}`,
-      undefined,
-    );
+    this.#hold({
+      reason: "other_cluster",
+      message: `the API server is another cluster's: kube-system has UID ${found}, known is ${known}`,
+      kinds: [],
+      groups: undefined,
+    });
   }
 
   /**
@@ -127,12 +139,19 @@ export class RegistrarTerm implements ChangeListener {
     for (const [group, entries] of byGroup) this.book.set(group, entries);
     const groups = new Set(this.index.groups());
     const orphans = [...byGroup.keys()].filter((group) => !groups.has(group));
+    const bereft = [...byGroup.keys()].filter(
+      (group) => groups.has(group) && this.#isBereft(group),
+    );
+    const lost = [...orphans, ...bereft];
     const others = [...clusterUids].filter((uid) => uid !== this.#deps.rules.clusterUid);
     const [unknown] = others.filter((uid) => !accepted.has(uid));
     if (unknown !== undefined) this.distrust(unknown, this.#deps.rules.clusterUid);
-    else if (others.length === 0 && isMassLoss(orphans.length, byGroup.size - orphans.length)) {
-      const message = `${orphans.length} of ${byGroup.size} pods and static entries with entries are not there any more`;
-      this.#hold("mass_loss", message, orphans);
+    else if (others.length === 0 && isMassLoss(lost.length, byGroup.size - lost.length)) {
+      const message =
+        `of ${byGroup.size} pods and static entries with entries ${orphans.length} are not there any more, ` +
+        `and ${bereft.length} run without a node, namespace or resource that is known`;
+      const kinds = ["pods", "clusterstaticentries"];
+      this.#hold({ reason: "mass_loss", message, kinds, groups: lost });
     }
     this.touched(groups);
     this.touched(orphans);
@@ -167,17 +186,40 @@ export class RegistrarTerm implements ChangeListener {
     this.#deps.log.info({ cluster, reason }, "Held changes were confirmed");
     if (hold.groups !== undefined) this.touched(hold.groups);
     this.#unpark();
+    this.#wantAll();
     return hold;
   }
 
-  #hold(reason: Hold["reason"], message: string, groups: Iterable<string> | undefined): void {
-    const { id } = this.holds.add(reason, message, groups);
+  #hold(hold: Parameters<Holds["add"]>[0]): void {
+    const { reason, message } = hold;
+    const { id } = this.holds.add(hold);
     const { clusterName: cluster } = this.#deps.rules;
     this.#deps.log.error(
       { cluster, hold_id: id, reason, detail: message },
       "Changes are held back until they are confirmed",
     );
+    this.#wantAll();
+  }
+
+  #letGo(group: string, kind?: string): void {
+    if (this.holds.letGo(group, kind)) this.#wantAll();
+  }
+
+  /** Has every status looked at: whether anything is held is in all of them. */
+  #wantAll(): void {
     for (const name of this.index.readings.keys()) this.statuses.want(name);
+  }
+
+  /** Whether a pod runs, and what its entries rest on is missing. */
+  #isBereft(group: string): boolean {
+    const around = this.index.surroundings(group);
+    if (around === undefined || !isAlive(around.pod)) return false;
+    const { pod, node, namespace } = around;
+    const { rules } = this.#deps;
+    return (
+      node === undefined ||
+      !this.index.rules.values().some((rule) => selects(rule, pod, namespace, rules))
+    );
   }
 
   #unpark(): void {
@@ -198,7 +240,13 @@ export class RegistrarTerm implements ChangeListener {
     }
     const entries = this.#evaluate(group);
     const changes = changesOf(entries, this.book.of(group));
-    return this.holds.has(group) ? { ...changes, remove: [] } : changes;
+    if (!this.holds.has(group)) return changes;
+    const pod = this.index.surroundings(group)?.pod;
+    const hasEnded = pod !== undefined && !isAlive(pod);
+    if (changes.remove.length > 0 && !hasEnded) return { ...changes, remove: [] };
+    // What was missing is there again, or the pod itself says that it needs nothing.
+    this.#letGo(group);
+    return changes;
   }
 
   /** The entries that a group is to have; counts what came of its resources on the way. */

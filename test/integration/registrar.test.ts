@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { runAssay } from "../../assay.ts";
-import { Admin, type EntryWithMetadata } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
+import {
+  Admin,
+  type EntryWithMetadata,
+  type RegistrarHold,
+} from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { FakeKubeApi, type FakeObject } from "../fakes/fake-kube-api.ts";
 import { rawPod, rawResource, STATIC_SPEC } from "../support/cluster-objects.ts";
 import { eventually } from "../support/eventually.ts";
@@ -82,6 +86,15 @@ class World implements AsyncDisposable {
     }).catch(() => assert.deepEqual(found, [...paths].sort()));
   }
 
+  /** Waits until something is held back. */
+  async hold(): Promise<RegistrarHold> {
+    using connection = this.server.admin();
+    return eventually("the hold", async () => {
+      const { registrars } = await connection.client(Admin).listRegistrars({}, CALL);
+      return registrars[0]?.holds[0];
+    });
+  }
+
   /** Waits until the status of a resource has a condition with this reason, and returns the status. */
   async status(
     kind: keyof typeof PLURALS,
@@ -106,6 +119,7 @@ class World implements AsyncDisposable {
 }
 
 interface Status {
+  readonly observedGeneration: number;
   readonly conditions: readonly { type: string; status: string; reason: string; message: string }[];
   readonly stats: Readonly<Record<string, number>>;
   readonly errors: readonly { pod: string; message: string }[];
@@ -345,6 +359,29 @@ describe("the registrar", () => {
     await world.status("ClusterSPIFFEID", { name: "late" }, "Ready", "Invalid");
   });
 
+  it("tells what comes while it runs, of every generation", async () => {
+    await using world = await World.open();
+    world.pod("web-1");
+    world.resource("ClusterSPIFFEID", "default", { spiffeIDTemplate: SA });
+    await world.status("ClusterSPIFFEID", { name: "default" }, "Ready", "Applied");
+    const nowhere = { spiffeIDTemplate: SA, podSelector: { matchLabels: { app: "none" } } };
+    world.resource("ClusterSPIFFEID", "malformed", { spiffeIDTemplate: "{{ .Nope }}" });
+    world.resource("ClusterSPIFFEID", "idle", nowhere);
+    world.resource("ClusterFederatedTrustDomain", "other", {
+      trustDomain: "other.test",
+      bundleEndpointURL: "https://other.test/bundle",
+      bundleEndpointProfile: { type: "https_web" },
+    });
+    await world.status("ClusterSPIFFEID", { name: "malformed" }, "Ready", "Invalid");
+    await world.status("ClusterSPIFFEID", { name: "idle" }, "Ready", "NoPods");
+    await world.status("ClusterFederatedTrustDomain", { name: "other" }, "Ready", "NotSupported");
+    world.resource("ClusterSPIFFEID", "idle", { ...nowhere, ttl: "1h" }, { generation: 2 });
+    await eventually("the status of the new generation", () => {
+      const status = world.kube.get("clusterspiffeids", { name: "idle" })?.["status"];
+      return (status as Status | undefined)?.observedGeneration === 2 ? true : undefined;
+    });
+  });
+
   it("survives a restart, and makes good what it missed", async () => {
     await using world = await World.open();
     world.resource("ClusterSPIFFEID", "default", {
@@ -378,10 +415,7 @@ describe("the registrar", () => {
     world.kube.forget("pods", ...lost);
     using connection = world.server.admin();
     const admin = connection.client(Admin);
-    const hold = await eventually("the hold", async () => {
-      const { registrars } = await admin.listRegistrars({}, CALL);
-      return registrars[0]?.holds[0];
-    });
+    const hold = await world.hold();
     assert.deepEqual([hold.reason, hold.affected], ["mass_loss", 6n]);
     await world.status("ClusterSPIFFEID", { name: "default" }, "Ready", "Held");
     // What is not held goes on.
@@ -393,6 +427,35 @@ describe("the registrar", () => {
     world.pod("p0");
     await admin.confirmRegistrar({ cluster: "east" }, CALL);
     await world.until("/new", "/p0", "/p6", "/p7", "/p8");
+    await world.status("ClusterSPIFFEID", { name: "default" }, "Ready", "Applied");
+  });
+
+  it("keeps the entries of pods whose nodes a list lacks, whatever else happens, until the nodes are back", async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `p${index}`);
+    await using world = await World.open((kube) => {
+      for (const name of names) kube.put("nodes", { metadata: { name: `node-of-${name}` } });
+    });
+    world.resource("ClusterSPIFFEID", "default", {
+      spiffeIDTemplate: "spiffe://example.test/{{ .PodMeta.Name }}",
+    });
+    for (const name of names) world.pod(name, { spec: { nodeName: `node-of-${name}` } });
+    await world.until(...names.map((name) => `/${name}`));
+    const lost = names.slice(0, 6).map((name) => `node-of-${name}`);
+    world.kube.forget("nodes", ...lost);
+    await world.hold();
+    // Another resource that selects the same pods does not bring their nodes back.
+    world.resource("WorkloadIdentity", "other", { pathTemplate: "x", podSelector: {} });
+    world.kube.remove("workloadidentities", { name: "other", namespace: "shop" });
+    world.pod("one");
+    await world.until("/one", ...names.map((name) => `/${name}`));
+    await world.restart();
+    assert.deepEqual((await world.hold()).affected, 6n);
+    world.pod("two");
+    await world.until("/one", "/two", ...names.map((name) => `/${name}`));
+    await world.status("ClusterSPIFFEID", { name: "default" }, "Ready", "Held");
+    for (const name of lost) world.kube.put("nodes", { metadata: { name } });
+    await world.status("ClusterSPIFFEID", { name: "default" }, "Ready", "Applied");
+    await world.until("/one", "/two", ...names.map((name) => `/${name}`));
   });
 
   it("stops at another cluster's API server, until it is confirmed", async () => {

@@ -28,7 +28,7 @@ const MAX_CALLS = 4;
 export class StatusWriter {
   readonly #deps: StatusWriterDeps;
   readonly #changed = new Set<string>();
-  readonly #written = new Map<string, StatusDraft>();
+  readonly #written = new Map<string, { readonly uid: string; readonly status: StatusDraft }>();
 
   constructor(deps: StatusWriterDeps) {
     this.#deps = deps;
@@ -64,8 +64,9 @@ export class StatusWriter {
       return;
     }
     const { reading, status } = found;
-    if (isDeepStrictEqual(this.#written.get(name), status)) return;
     const { kind, meta } = reading.ok ? reading.resource : reading;
+    const written = { uid: meta.uid, status };
+    if (isDeepStrictEqual(this.#written.get(name), written)) return;
     const type = RESOURCE_TYPES.find((each) => each.kind === kind);
     if (type === undefined) return;
     const ref = {
@@ -84,7 +85,7 @@ export class StatusWriter {
           signal,
         );
       }
-      this.#written.set(name, status);
+      this.#written.set(name, written);
     } catch (err) {
       if (signal.aborted || isKubeError(err, "not_found")) return;
       this.#changed.add(name);
