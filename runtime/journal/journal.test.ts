@@ -237,6 +237,183 @@ describe("Journal", () => {
     assert.equal((await readdir(dir.join("journal"))).length, 1);
     await journal.append(body({ n: 13 }));
   });
+
+  for (let steps = 0; steps < 8; steps++) {
+    it(`writes at once what somebody waits for, ${steps} steps after the write before`, async () => {
+      await using dir = await TempDir.open();
+      await using journal = await open(dir);
+      await journal.append(body({ n: 1 }));
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      // Nobody moves the clock.
+      assert.equal((await journal.append(body({ n: 2 }))).seq, 2);
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      journal.enqueue(body({ n: 3 }));
+      await journal.flush();
+      assert.equal(journal.head.seq, 3);
+    });
+  }
+
+  it("makes room in the write that needs it, and more of it where writes are large", async () => {
+    await using dir = await TempDir.open();
+    await using file = await openSegmentFile(dir.join("segment"));
+    const lines = Buffer.alloc(20_000, "x");
+    for (let n = 0; n < 17; n++) await file.write(lines, n * lines.length);
+    const content = await readFile(dir.join("segment"));
+    assert.equal(content.length, 2 * 256 * 1024);
+    assert.equal(content.indexOf(0), 340_000);
+    await file.write(Buffer.alloc(2_000_000, "x"), 340_000);
+    assert.equal((await stat(dir.join("segment"))).size, 13 * 256 * 1024);
+  });
+
+  it("keeps what was put aside when the same place is cut again", async () => {
+    await using dir = await TempDir.open();
+    const paths: string[] = [];
+    for (const tail of ["first", "second", "third"]) {
+      await using journal = await open(dir);
+      const [file = ""] = (await readdir(dir.join("journal"))).filter((n) => n.endsWith(".jsonl"));
+      await appendFile(dir.join("journal", file), tail);
+      await using again = await open(dir);
+      assert.deepEqual(journal.cut, undefined);
+      paths.push(again.cut?.path ?? "");
+    }
+    const kept = await Promise.all(paths.map((path) => readFile(path, "utf8")));
+    assert.deepEqual(kept, ["first", "second", "third"]);
+  });
+
+  it("goes on in the next segment when the one before cannot be closed", async () => {
+    await using dir = await TempDir.open();
+    let failures = 0;
+    const openFile: OpenSegmentFile = async (path) => {
+      const file = await openSegmentFile(path);
+      const close = file[Symbol.asyncDispose].bind(file);
+      file[Symbol.asyncDispose] = async () => {
+        failures += 1;
+        await close();
+        // As if the room behind the lines could not be taken away.
+        await truncate(path, 256 * 1024);
+        throw new Error("EIO: i/o error");
+      };
+      return file;
+    };
+    const journal = await open(dir, { maxSegmentBytes: 50, openFile });
+    for (let n = 1; n <= 3; n++) assert.equal((await journal.append(body({ n }))).seq, n);
+    assert.equal(failures, 2);
+    await assert.rejects(journal[Symbol.asyncDispose](), /EIO/);
+    const [first = ""] = await readdir(dir.join("journal"));
+    assert.equal((await stat(dir.join("journal", first))).size, 256 * 1024);
+    assert.deepEqual(await read(dir), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+    assert.deepEqual(await findings(dir), []);
+    await using reopened = await open(dir);
+    assert.equal((await reopened.append(body({ n: 4 }))).seq, 4);
+    assert.deepEqual(await findings(dir), []);
+  });
+});
+
+describe("Journal on a disk that does not answer", () => {
+  /** Opens files whose writes wait for `answer`. */
+  function hang(): {
+    readonly openFile: OpenSegmentFile;
+    readonly asked: Promise<void>;
+    readonly answer: () => void;
+  } {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const openFile: OpenSegmentFile = async (path) => {
+      const file = await openSegmentFile(path);
+      const write = file.write.bind(file);
+      file.write = async (bytes, offset) => {
+        ask();
+        await answered;
+        await write(bytes, offset);
+      };
+      return file;
+    };
+    return { openFile, asked, answer };
+  }
+
+  const recoveredBody: JournalOptions["recoveredBody"] = ({ refused, dropped }) =>
+    body({ refused, dropped });
+
+  async function writable(journal: Journal): Promise<void> {
+    for await (const state of journal.state.subscribe(AbortSignal.timeout(5000))) {
+      if (state.writable) return;
+    }
+    assert.fail("did not recover");
+  }
+
+  it("refuses who waits behind the write, and goes on when it comes back", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock();
+    const { openFile, asked, answer } = hang();
+    await using journal = await open(dir, { clock, openFile, recoveredBody });
+    const underWay = journal.append(body({ n: 1 }));
+    await asked;
+    const behind = assert.rejects(journal.append(body({ n: 2 })), /has not answered for 10 s/);
+    journal.enqueue(body({ n: 3 }));
+    await clock.advance(9999);
+    assert.equal(journal.state.value.writable, true);
+    await clock.advance(1);
+    await behind;
+    assert.equal(journal.state.value.writable, false);
+    await assert.rejects(journal.append(body({ n: 4 })), JournalUnwritableError);
+    await journal.flush();
+    assert.equal(journal.head.seq, 0);
+
+    answer();
+    assert.equal((await underWay).seq, 1);
+    await writable(journal);
+    await journal.append(body({ n: 5 }));
+    const outage = { refused: 2, dropped: 0 };
+    assert.deepEqual(await read(dir), [{ n: 1 }, outage, { n: 3 }, { n: 5 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("holds no more lines than it was told meanwhile, and counts the others", async () => {
+    await using dir = await TempDir.open();
+    const { openFile, asked, answer } = hang();
+    await using journal = await open(dir, { openFile, maxHeld: 3, recoveredBody });
+    const underWay = journal.append(body({ n: 1 }));
+    await asked;
+    for (let n = 2; n <= 6; n++) journal.enqueue(body({ n }));
+    await assert.rejects(journal.append(body({ n: 7 })), /3 lines wait for the disk/);
+    answer();
+    await underWay;
+    await writable(journal);
+    const outage = { refused: 1, dropped: 2 };
+    assert.deepEqual(await read(dir), [{ n: 1 }, outage, { n: 2 }, { n: 3 }, { n: 4 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
+
+  it("writes all that it holds when it is closed", async () => {
+    await using dir = await TempDir.open();
+    const { openFile, asked, answer } = hang();
+    const journal = await open(dir, { openFile, maxHeld: 3000, recoveredBody });
+    const underWay = journal.append(body({ n: 0 }));
+    await asked;
+    for (let n = 1; n <= 3001; n++) journal.enqueue(body({ n }));
+    const closed = journal[Symbol.asyncDispose]();
+    answer();
+    await underWay;
+    await closed;
+    const lines = await read(dir);
+    assert.deepEqual(lines.slice(0, 2), [{ n: 0 }, { refused: 0, dropped: 1 }]);
+    assert.deepEqual(lines.at(-1), { n: 3000 });
+    assert.equal(lines.length, 3002);
+  });
+
+  it("tells of lines that were dropped while the end of an outage was written", async () => {
+    await using dir = await TempDir.open();
+    const { openFile, asked, answer } = hang();
+    await using journal = await open(dir, { openFile, maxHeld: 2, recoveredBody });
+    for (let n = 1; n <= 3; n++) journal.enqueue(body({ n }));
+    await asked;
+    for (let n = 4; n <= 6; n++) journal.enqueue(body({ n }));
+    answer();
+    await writable(journal);
+    const [first, second] = [1, 1].map((dropped) => ({ refused: 0, dropped }));
+    assert.deepEqual(await read(dir), [first, { n: 1 }, { n: 2 }, second, { n: 4 }, { n: 5 }]);
+    assert.deepEqual(await findings(dir), []);
+  });
 });
 
 describe("Journal on a full disk", () => {
@@ -311,9 +488,10 @@ describe("Journal on a full disk", () => {
       openFile: openOn(disk),
       recoveredBody: ({ dropped }) => body({ dropped }),
     });
-    for (let n = 1; n <= 5; n++) journal.enqueue(body({ n }));
+    for (let n = 1; n <= 3; n++) journal.enqueue(body({ n }));
     await journal.flush();
-    journal.enqueue(body({ n: 6 }));
+    await clock.whenSleeping();
+    for (let n = 4; n <= 6; n++) journal.enqueue(body({ n }));
     disk.full = false;
     await recovery(journal, clock);
     assert.deepEqual(await read(dir), [{ dropped: 3 }, { n: 1 }, { n: 2 }, { n: 3 }]);

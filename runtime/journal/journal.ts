@@ -23,7 +23,7 @@ export interface JournalOptions {
   readonly clock: Clock;
   /** A segment that has reached this length is followed by a new one. */
   readonly maxSegmentBytes?: number;
-  /** Most lines that wait for a disk that cannot be written to. */
+  /** Most lines that wait for a disk that cannot be written to, or is slower than they come. */
   readonly maxHeld?: number;
   /** The line that is written first when writing works again. */
   readonly recoveredBody?: (outage: JournalOutage) => string;
@@ -60,6 +60,11 @@ const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_HELD = 100_000;
 const MAX_GROUP_LINES = 2000;
 const RETRY_MS = 1000;
+/**
+ * How long one write may take. A disk that is only slow has answered by then; after it whoever waits is better told than left
+ * waiting, since callers give up after about as long.
+ */
+const STALL_MS = 10_000;
 /** How long a line that nobody waits for may wait for one that somebody does, whose write takes it along. */
 const LINGER_MS = 20;
 
@@ -70,6 +75,9 @@ const LINGER_MS = 20;
  *
  * When the disk does not take a write, nothing of it remains: lines that are waited for are refused, the others are held, and the
  * journal tries again every second.
+ *
+ * When the disk does not answer, lines behind the write that is under way are treated the same. Those of that write keep waiting,
+ * because it may still succeed; nothing else is written before it is known what became of it.
  */
 export class Journal implements AsyncDisposable {
   /** What an earlier crash left half-written, if anything. */
@@ -121,6 +129,7 @@ export class Journal implements AsyncDisposable {
    * @throws {JournalUnwritableError} and then the line is not in the journal
    */
   append(body: string): Promise<JournalPosition> {
+    this.#limitQueue();
     if (this.#outage !== undefined) {
       this.#outage.refused += 1;
       return Promise.reject(new JournalUnwritableError(this.#outage.cause));
@@ -137,6 +146,7 @@ export class Journal implements AsyncDisposable {
 
   /** Adds a line that nobody waits for. While nothing can be written it is held, as far as there is room. */
   enqueue(body: string): void {
+    this.#limitQueue();
     if (this.#outage !== undefined && this.#queue.length >= this.#maxHeld) {
       this.#outage.dropped += 1;
       return;
@@ -184,8 +194,11 @@ export class Journal implements AsyncDisposable {
   #start(): void {
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
+      const isClosed = this.#closed.signal.aborted;
+      // What was given, or asked for, after the last look at the queue.
+      if (this.#isPressing && !isClosed) return this.#start();
       this.#endFlushes();
-      if (this.#queue.length > 0 && !this.#closed.signal.aborted) this.#linger();
+      if (this.#queue.length > 0 && !isClosed) this.#linger();
     });
   }
 
@@ -202,7 +215,7 @@ export class Journal implements AsyncDisposable {
   get #isPressing(): boolean {
     const { length } = this.#queue;
     if (this.#awaited > 0 || this.#outage !== undefined || length >= MAX_GROUP_LINES) return true;
-    return length > 0 && this.#flushing.length > 0;
+    return length > 0 && (this.#flushing.length > 0 || this.#closed.signal.aborted);
   }
 
   async #write(): Promise<void> {
@@ -212,13 +225,35 @@ export class Journal implements AsyncDisposable {
       const group = this.#queue.splice(0, MAX_GROUP_LINES);
       this.#awaited -= group.reduce((sum, { written }) => sum + (written === undefined ? 0 : 1), 0);
       try {
-        await this.#writeGroup(group);
+        await this.#watch(this.#writeGroup(group));
       } catch (err) {
-        this.#fail(group, err);
+        this.#fail([...group, ...this.#queue], err);
         await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
         if (this.#closed.signal.aborted) return;
       }
     } while (this.#isPressing);
+  }
+
+  /** Waits for a write, and refuses those behind it when it takes too long. */
+  async #watch(write: Promise<void>): Promise<void> {
+    const settled = new AbortController();
+    void this.#options.clock.sleep(STALL_MS, settled.signal).then(() => {
+      if (settled.signal.aborted || this.#outage !== undefined) return;
+      const cause = `the disk has not answered for ${STALL_MS / 1000} s`;
+      this.#fail(this.#queue, new Error(cause));
+    });
+    try {
+      await write;
+    } finally {
+      settled.abort();
+    }
+  }
+
+  /** Takes a queue that is full for a disk that cannot be written to: it does not take what comes. */
+  #limitQueue(): void {
+    if (this.#outage !== undefined || this.#queue.length < this.#maxHeld) return;
+    this.#fail(this.#queue, new Error(`${this.#queue.length} lines wait for the disk`));
+    this.#start();
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
@@ -228,6 +263,7 @@ export class Journal implements AsyncDisposable {
     if (outage !== undefined) await this.#file.truncate(this.#fileBytes);
     await this.#rotate();
 
+    const told = { refused: outage?.refused ?? 0, dropped: outage?.dropped ?? 0 };
     const bodies = group.map(({ body }) => body);
     if (outage !== undefined && recoveredBody !== undefined) bodies.unshift(recoveredBody(outage));
     const { positions, bytes } = renderGroup(this.#head, bodies);
@@ -238,6 +274,10 @@ export class Journal implements AsyncDisposable {
     const own = positions.slice(positions.length - group.length);
     for (const [index, position] of own.entries()) group[index]?.written?.(position);
     if (outage === undefined) return;
+    outage.refused -= told.refused;
+    outage.dropped -= told.dropped;
+    // Lines were lost while the line that tells of the outage was written: another one tells of them.
+    if (outage.dropped > 0) return;
     this.#outage = undefined;
     this.#state.set({ writable: true });
   }
@@ -249,21 +289,28 @@ export class Journal implements AsyncDisposable {
     const file = await (openFile ?? openSegmentFile)(next.path);
     try {
       await syncDirectory(directory);
-      await this.#file[Symbol.asyncDispose]();
     } catch (err) {
       await file[Symbol.asyncDispose]();
       throw err;
     }
+    const old = this.#file;
     this.#file = file;
     this.#fileBytes = 0;
+    // Its lines are on the disk already. What may fail is taking its room away, which readers take for nothing.
+    try {
+      await old[Symbol.asyncDispose]();
+    } catch {
+      // Nothing to be done, and nothing is lost.
+    }
   }
 
-  #fail(group: readonly Waiting[], err: unknown): void {
+  /** Begins an outage or goes on with it: of `lines`, those that are waited for are refused, the others are the queue. */
+  #fail(lines: readonly Waiting[], err: unknown): void {
     const cause = describeError(err);
     this.#outage ??= { since: this.#options.clock.now(), cause, refused: 0, dropped: 0 };
     this.#state.set({ writable: false, since: this.#outage.since, cause });
     const held: Waiting[] = [];
-    for (const waiting of [...group, ...this.#queue]) {
+    for (const waiting of lines) {
       if (waiting.refused === undefined) {
         held.push(waiting);
       } else {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { open, stat, truncate } from "node:fs/promises";
+import { type FileHandle, open, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../files/replace-file.ts";
 import { follows, GENESIS, GENESIS_HASH, type JournalPosition, parseLine } from "./line.ts";
@@ -65,11 +65,13 @@ async function cutTail(
 ): Promise<CutTail | undefined> {
   if ((await stat(segment.path)).size === keepBytes) return undefined;
   const bytes = await lengthOfTail(segment.path, keepBytes);
-  const path = join(directory, `cut-${segment.firstSeq}-${keepBytes}.bin`);
-  if (bytes > 0) await copyFrom(segment.path, keepBytes, path);
-  await truncate(segment.path, keepBytes);
-  if (bytes === 0) return undefined;
+  if (bytes === 0) {
+    await truncate(segment.path, keepBytes);
+    return undefined;
+  }
+  const path = await copyFrom(segment.path, keepBytes, join(directory, `cut-${segment.firstSeq}`));
   await syncDirectory(directory);
+  await truncate(segment.path, keepBytes);
   return { bytes, path };
 }
 
@@ -86,9 +88,11 @@ async function lengthOfTail(path: string, keepBytes: number): Promise<number> {
   return length;
 }
 
-async function copyFrom(source: string, offset: number, target: string): Promise<void> {
+/** Copies what stands from `offset` on to a new file "<name>-<offset>.bin", or "-2.bin", ...; answers its path. */
+async function copyFrom(source: string, offset: number, name: string): Promise<string> {
   await using from = await open(source, "r");
-  await using to = await open(target, "w", 0o600);
+  const { path, file } = await createNew(`${name}-${offset}`);
+  await using to = file;
   const piece = Buffer.alloc(256 * 1024);
   for (let at = offset; ; ) {
     const { bytesRead } = await from.read(piece, 0, piece.length, at);
@@ -97,4 +101,19 @@ async function copyFrom(source: string, offset: number, target: string): Promise
     at += bytesRead;
   }
   await to.sync();
+  return path;
+}
+
+/** What was put aside before stays as it is, also when the same place is cut again. */
+async function createNew(
+  name: string,
+): Promise<{ readonly path: string; readonly file: FileHandle }> {
+  for (let count = 1; ; count++) {
+    const path = count === 1 ? `${name}.bin` : `${name}-${count}.bin`;
+    try {
+      return { path, file: await open(path, "wx", 0o600) };
+    } catch (err) {
+      if (!(err instanceof Error && "code" in err && err.code === "EEXIST")) throw err;
+    }
+  }
 }

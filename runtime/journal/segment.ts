@@ -32,8 +32,12 @@ export interface SegmentFile extends AsyncDisposable {
 /** How a segment is opened for writing; creates the file, with mode 0600, if it is missing. */
 export type OpenSegmentFile = (path: string) => Promise<SegmentFile>;
 
-/** Room is made in pieces of this many bytes. */
+/** Room is made up to the next multiple of this many bytes. */
 const ROOM_BYTES = 256 * 1024;
+/** For how many more writes like the one that needs it room is made. */
+const ROOM_WRITES = 16;
+/** Most room, however long the lines: readers of the newest segment read it too. */
+const MAX_ROOM_BYTES = 1024 * 1024;
 
 /**
  * Opens a segment such that every write is on the disk when it returns: O_DSYNC is a write and an fdatasync in one step, and costs
@@ -70,10 +74,11 @@ class DurableFile implements SegmentFile {
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     const end = offset + bytes.length;
-    if (end > this.#fileEnd && this.#roomBytes > 0) await this.#makeRoom(end);
-    await this.#write(bytes, offset);
+    const needsRoom = end > this.#fileEnd && this.#roomBytes > 0;
+    const content = needsRoom ? this.#withRoom(bytes, offset) : bytes;
+    await this.#write(content, offset);
     this.#length = end;
-    this.#fileEnd = Math.max(this.#fileEnd, end);
+    this.#fileEnd = Math.max(this.#fileEnd, offset + content.length);
   }
 
   async truncate(length: number): Promise<void> {
@@ -93,10 +98,14 @@ class DurableFile implements SegmentFile {
     }
   }
 
-  async #makeRoom(end: number): Promise<void> {
-    const fileEnd = Math.ceil(end / this.#roomBytes) * this.#roomBytes;
-    await this.#write(new Uint8Array(fileEnd - this.#fileEnd), this.#fileEnd);
-    this.#fileEnd = fileEnd;
+  /** The bytes and the room behind them: one write, since a second one would take as long again. */
+  #withRoom(bytes: Uint8Array, offset: number): Uint8Array {
+    const end = offset + bytes.length;
+    const ahead = Math.min(ROOM_WRITES * bytes.length, MAX_ROOM_BYTES);
+    const fileEnd = Math.ceil((end + ahead) / this.#roomBytes) * this.#roomBytes;
+    const padded = new Uint8Array(fileEnd - offset);
+    padded.set(bytes);
+    return padded;
   }
 
   async #write(bytes: Uint8Array, offset: number): Promise<void> {
