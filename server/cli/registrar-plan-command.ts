@@ -61,6 +61,7 @@ export function addRegistrarPlanCommand(registrar: Command, io: CliIo): void {
         const index = new ClusterIndex(rules);
         if (options.kubeconfig !== undefined) await readCluster(options, rules, index, io);
         for (const path of options.file ?? []) await readObjects(path, rules, index);
+        index.knowServices();
         const changes = planChanges(index, own, rules);
         const isShown = ({ action }: PlannedChange): boolean =>
           options.all === true || (action !== "keep" && action !== "nothing");

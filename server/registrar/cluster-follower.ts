@@ -51,6 +51,8 @@ interface Kind<T extends Keyed> {
   readonly remove: (value: T) => readonly string[];
   /** Whether each object has a group of its own; the others only have to do with groups. */
   readonly isGroup?: boolean;
+  /** Told when all of them are there. Answers with the groups that waited for it. */
+  readonly listed?: () => readonly string[];
 }
 
 /**
@@ -72,6 +74,7 @@ export function followCluster(
   const stack = new DisposableStack();
   const follow = <T extends Keyed>(kind: Kind<T>): void => {
     for (const value of kind.cache.values()) kind.put(value);
+    if (kind.cache.isReady) kind.listed?.();
     stack.use(followKind(kind, listener));
   };
   follow<Namespace>({
@@ -96,6 +99,7 @@ export function followCluster(
   follow<Service>({
     what: "services",
     cache: services,
+    listed: () => index.knowServices(),
     put: (value) => index.putService(value),
     remove: (value) => index.removeService(value),
   });
@@ -106,7 +110,7 @@ export function followCluster(
       cache,
       put: ({ reading }) => {
         listener.described(nameOfReading(reading));
-        return !reading.ok || isOurs(reading.resource)
+        return isOurs(reading.ok ? reading.resource : reading)
           ? index.putResource(reading)
           : index.removeResource(reading);
       },
@@ -143,6 +147,7 @@ function followKind<T extends Keyed>(kind: Kind<T>, listener: ChangeListener): D
           const { vanished, kept } = event;
           listener.missing({ what: kind.what, lost: vanished.length, kept, groups });
         }
+        listener.touched(kind.listed?.() ?? []);
         listener.listed();
       }
     }

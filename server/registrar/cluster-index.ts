@@ -24,6 +24,7 @@ export class ClusterIndex {
   readonly #services = new Map<string, Map<string, Service>>();
   readonly #readings = new Map<string, ResourceReading>();
   readonly #rules = new Map<string, PodRule>();
+  #areServicesKnown = false;
   readonly #statics = new Map<string, StaticEntry>();
 
   constructor(settings: RegistrarRules) {
@@ -62,7 +63,9 @@ export class ClusterIndex {
       pod,
       node: pod.nodeName === undefined ? undefined : this.#nodes.get(pod.nodeName),
       namespace: this.#namespaces.get(pod.namespace),
-      services: this.#services.get(pod.namespace)?.values() ?? [],
+      services: this.#areServicesKnown
+        ? (this.#services.get(pod.namespace)?.values() ?? [])
+        : undefined,
       // Owners are not watched: of a ReplicaSet its Deployment is known by name.
       lookupOwner: () => undefined,
     };
@@ -120,6 +123,13 @@ export class ClusterIndex {
   removeService({ namespace = "", name }: Service): readonly string[] {
     this.#services.get(namespace)?.delete(name);
     return this.#groupsWithServices(namespace);
+  }
+
+  /** Notes that every service is here. @returns the groups that waited for them */
+  knowServices(): readonly string[] {
+    this.#areServicesKnown = true;
+    const wanting = this.#rules.values().filter((rule) => rule.autoPopulateDnsNames);
+    return [...new Set(wanting.flatMap((rule) => this.groupsOf(rule)))];
   }
 
   /** @returns the groups whose entries the resource, as it was or as it is, has to do with */

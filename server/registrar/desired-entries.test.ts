@@ -12,7 +12,12 @@ import {
   workloadIdentity,
 } from "../../test/support/cluster-objects.ts";
 import type { Pod } from "../k8s/objects/pod.ts";
-import { desiredEntries, type PodSurroundings, staticEntry } from "./desired-entries.ts";
+import {
+  desiredEntries,
+  needsServices,
+  type PodSurroundings,
+  staticEntry,
+} from "./desired-entries.ts";
 import type { DesiredEntry } from "./desired-entry.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
 import type { PodRule } from "./resources/pod-rule.ts";
@@ -108,6 +113,15 @@ describe("desiredEntries", () => {
       "web.shop.svc",
       "web.shop.svc.cluster.local",
     ]);
+  });
+
+  it("gives no DNS names of services that are not known yet, and says so", () => {
+    const rule = clusterSpiffeId("x", { autoPopulateDNSNames: true });
+    const surroundings = around(pod("p"), { services: undefined });
+    assert.match(outcomesOf([rule], surroundings)["x"] ?? "", /services .* are not known yet/);
+    assert.equal(needsServices([rule], surroundings, registrarRules()), true);
+    assert.equal(needsServices([clusterSpiffeId("y")], surroundings, registrarRules()), false);
+    assert.equal(needsServices([rule], around(pod("p")), registrarRules()), false);
   });
 
   const rules: readonly {

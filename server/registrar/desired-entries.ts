@@ -34,8 +34,8 @@ export interface PodSurroundings {
   readonly node: Node | undefined;
   /** Undefined while it is not known yet. */
   readonly namespace: Namespace | undefined;
-  /** Services of the pod's namespace. */
-  readonly services: Iterable<Service>;
+  /** Services of the pod's namespace; undefined while they are not known. */
+  readonly services: Iterable<Service> | undefined;
   readonly lookupOwner: OwnerLookup;
 }
 
@@ -62,6 +62,18 @@ export function selects(
     (rule.onlyNamespace === undefined || rule.onlyNamespace === pod.namespace) &&
     rule.podSelector.matches(pod.labels) &&
     rule.namespaceSelector.matches(namespace.labels)
+  );
+}
+
+/** Whether what the pod is to have cannot be told before the services of its namespace are known. */
+export function needsServices(
+  rules: Iterable<PodRule>,
+  { pod, namespace, services }: PodSurroundings,
+  settings: RegistrarRules,
+): boolean {
+  if (services !== undefined || !isAlive(pod)) return false;
+  return [...rules].some(
+    (rule) => rule.autoPopulateDnsNames && selects(rule, pod, namespace, settings),
   );
 }
 
@@ -216,6 +228,9 @@ class PodRendering {
 
   #serviceNames(): readonly string[] {
     const { pod, services } = this.#around;
+    if (services === undefined) {
+      throw new Error("autoPopulateDNSNames: the services of the cluster are not known yet");
+    }
     const names = [...services]
       .filter(({ selector }) => isBehind(pod, selector))
       .flatMap(({ name }) => {

@@ -8,6 +8,7 @@ import { ClusterIndex } from "./cluster-index.ts";
 import {
   desiredEntries,
   isAlive,
+  needsServices,
   type RuleOutcome,
   selects,
   staticEntry,
@@ -239,10 +240,13 @@ export class RegistrarTerm implements ChangeListener {
       return undefined;
     }
     const entries = this.#evaluate(group);
+    const around = this.index.surroundings(group);
+    // Its entries would lose the names that they have.
+    if (around && needsServices(this.index.rules.values(), around, this.#deps.rules))
+      return undefined;
     const changes = changesOf(entries, this.book.of(group));
     if (!this.holds.has(group)) return changes;
-    const pod = this.index.surroundings(group)?.pod;
-    const hasEnded = pod !== undefined && !isAlive(pod);
+    const hasEnded = around !== undefined && !isAlive(around.pod);
     if (changes.remove.length > 0 && !hasEnded) return { ...changes, remove: [] };
     // What was missing is there again, or the pod itself says that it needs nothing.
     this.#letGo(group);

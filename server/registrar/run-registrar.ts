@@ -42,6 +42,8 @@ export interface RegistrarDeps {
 }
 
 const GAUGES_MS = 1_000;
+/** How long the first list of services is waited for. */
+const SERVICES_MS = 10_000;
 
 /** Runs the registrar of a cluster until `signal` aborts. */
 export async function runRegistrar(deps: RegistrarDeps, signal: AbortSignal): Promise<void> {
@@ -80,10 +82,19 @@ async function runTerm(
   const cacheDeps = { ...deps, client: cluster.client };
   const resources = resourceCaches(cacheDeps);
   const services = serviceCache(cacheDeps);
+  const wanted = Promise.withResolvers<void>();
+  stop.addEventListener("abort", () => wanted.resolve());
   const watching = runTasks(
-    Object.fromEntries(
-      resources.map(({ type, cache }) => [type.plural, (until: AbortSignal) => cache.run(until)]),
-    ),
+    {
+      ...Object.fromEntries(
+        resources.map(({ type, cache }) => [type.plural, (until: AbortSignal) => cache.run(until)]),
+      ),
+      // Watched from the moment that a resource wants their names: it takes a permission of its own.
+      services: async (until) => {
+        await wanted.promise;
+        await services.run(until);
+      },
+    },
     stop,
   );
   try {
@@ -97,6 +108,10 @@ async function runTerm(
     const { className, watchClassless } = deps.settings;
     const isOurs = (resource: { readonly className: string }): boolean =>
       resource.className === className || (resource.className === "" && watchClassless);
+    if (wantServices(resources, isOurs)) {
+      wanted.resolve();
+      await waitForServices(deps, services, stop);
+    }
     using _ = followCluster({ cluster, resources, services, isOurs }, term.index, term);
     term.begin(own, accepted);
     log.info(
@@ -111,7 +126,10 @@ async function runTerm(
         verification: (until) => runVerification(deps, term, rules, until),
         resync: (until) => runResync(deps, term, until),
         gauges: (until) => runGauges(deps, term, until),
-        services: (until) => runServices(deps, term, services, until),
+        services: async (until) => {
+          await untilServicesWanted(deps, term, until);
+          wanted.resolve();
+        },
         report: (until) =>
           runReporting(
             {
@@ -236,17 +254,38 @@ async function runResync(
   }
 }
 
-/** Services are watched from the moment that a resource wants their names: it takes a permission of its own. */
-async function runServices(
+function wantServices(
+  resources: readonly ResourceCache[],
+  isOurs: (resource: { readonly className: string }) => boolean,
+): boolean {
+  return resources.some(({ cache }) =>
+    [...cache.values()].some(({ reading }) => {
+      if (!reading.ok || reading.resource.kind !== "ClusterSPIFFEID") return false;
+      return reading.resource.autoPopulateDnsNames && isOurs(reading.resource);
+    }),
+  );
+}
+
+/** Pods that need no services do not wait for them for long: the permission to list them may be missing. */
+async function waitForServices(
+  { clock }: RegistrarDeps,
+  services: ReturnType<typeof serviceCache>,
+  signal: AbortSignal,
+): Promise<void> {
+  const done = new AbortController();
+  const until = AbortSignal.any([signal, done.signal]);
+  await Promise.race([services.ready(until), clock.sleep(SERVICES_MS, until)]);
+  done.abort();
+}
+
+async function untilServicesWanted(
   { clock }: RegistrarDeps,
   term: RegistrarTerm,
-  services: ReturnType<typeof serviceCache>,
   signal: AbortSignal,
 ): Promise<void> {
   const isWanted = (): boolean =>
     term.index.rules.values().some((rule) => rule.autoPopulateDnsNames);
   while (!signal.aborted && !isWanted()) await clock.sleep(GAUGES_MS, signal);
-  await services.run(signal);
 }
 
 async function runGauges(

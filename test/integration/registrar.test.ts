@@ -382,6 +382,47 @@ describe("the registrar", () => {
     });
   });
 
+  it("says nothing to resources of another class, not even that they cannot be read", async () => {
+    await using world = await World.open(() => {}, { className: "blue" });
+    world.resource("ClusterSPIFFEID", "green", {
+      className: "green",
+      spiffeIDTemplate: "{{ .X }}",
+    });
+    world.resource("ClusterSPIFFEID", "blue", { className: "blue", spiffeIDTemplate: "{{ .X }}" });
+    await world.status("ClusterSPIFFEID", { name: "blue" }, "Ready", "Invalid");
+    // What a status would have to be written for comes before it; another round shows that there is none.
+    world.resource("ClusterSPIFFEID", "late", { className: "blue", spiffeIDTemplate: "{{ .X }}" });
+    await world.status("ClusterSPIFFEID", { name: "late" }, "Ready", "Invalid");
+    assert.equal(world.kube.get("clusterspiffeids", { name: "green" })?.["status"], undefined);
+  });
+
+  it("keeps the names of services over a restart", async () => {
+    await using world = await World.open();
+    const put = (name: string): void =>
+      world.kube.put("services", {
+        metadata: { name, namespace: "shop" },
+        spec: { selector: { app: "web" } },
+      });
+    put("web");
+    world.resource("ClusterSPIFFEID", "default", {
+      spiffeIDTemplate: SA,
+      autoPopulateDNSNames: true,
+    });
+    world.pod("a");
+    const named = (name: string) =>
+      eventually(`the name ${name}`, async () =>
+        (await world.entries()).find(({ entry }) => entry?.dnsNames.includes(name)),
+      );
+    const before = await named("web.shop");
+    await world.restart();
+    put("api");
+    const after = await named("api.shop");
+    assert.equal(after.entry?.id, before.entry?.id);
+    // Written once, for the new service.
+    assert.equal(after.entry?.revisionNumber, (before.entry?.revisionNumber ?? 0n) + 1n);
+    assert.ok(after.entry?.dnsNames.includes("web.shop"));
+  });
+
   it("survives a restart, and makes good what it missed", async () => {
     await using world = await World.open();
     world.resource("ClusterSPIFFEID", "default", {

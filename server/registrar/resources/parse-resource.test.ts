@@ -133,6 +133,21 @@ describe("parseResource", () => {
     });
   }
 
+  const classes: readonly (readonly [string, unknown, string])[] = [
+    ["its class", { className: "blue", ttl: "soon" }, "blue"],
+    ["no class where there is none", {}, ""],
+    ["no class where that is wrong", { className: 7 }, ""],
+    ["no class without a specification", null, ""],
+  ];
+  for (const [name, spec, className] of classes) {
+    it(`says of a resource that it cannot read ${name}`, () => {
+      const raw = { ...rawResource("ClusterSPIFFEID", "x", {}), spec };
+      const reading = parseResource("ClusterSPIFFEID", raw, "example.test");
+      assert.ok(!reading.ok);
+      assert.equal(reading.className, className);
+    });
+  }
+
   it("gives a result whatever a resource says", () => {
     const kinds = fc.constantFrom<ResourceKind>(
       "ClusterSPIFFEID",

@@ -21,8 +21,16 @@ export type ResourceReading =
       readonly ok: false;
       readonly kind: ResourceKind;
       readonly meta: ResourceMeta;
+      /** As far as it can be read; else empty. */
+      readonly className: string;
       readonly problems: readonly ConfigProblem[];
     };
+
+// Whose resource it is has to be known also of one that says nothing valid.
+const envelopeSchema = z.object({
+  metadata: resourceMetaSchema,
+  spec: z.object({ className: z.string().catch("") }).catch({ className: "" }),
+});
 
 /**
  * Reads a resource of the API. What is wrong with one is a result, because it is told in the resource's own status while the
@@ -35,16 +43,17 @@ export function parseResource(
   value: unknown,
   trustDomain: string,
 ): ResourceReading {
-  const { metadata: meta } = z.object({ metadata: resourceMetaSchema }).parse(value);
+  const { metadata: meta, spec } = envelopeSchema.parse(value);
+  const { className } = spec;
   const schema: z.ZodType<ParsedResource> = schemaOf(kind, trustDomain);
   try {
     const resource = decodeConfig(schema, value, `${kind} ${meta.name}`);
     const problem = ownTrustDomainProblem(resource, trustDomain);
     if (problem === undefined) return { ok: true, resource };
-    return { ok: false, kind, meta, problems: [problem] };
+    return { ok: false, kind, meta, className, problems: [problem] };
   } catch (err) {
     if (!(err instanceof ConfigError)) throw err;
-    return { ok: false, kind, meta, problems: err.problems };
+    return { ok: false, kind, meta, className, problems: err.problems };
   }
 }
 
