@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
+import { untilAborted } from "../../runtime/until-aborted.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { Access, TlsMaterial } from "./access.ts";
 import { KubeError } from "./kube-error.ts";
@@ -115,9 +116,9 @@ export class HttpsTransport implements Transport {
   }
 
   async #send(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    const credentials = await this.#access.credentials();
+    // A command or a login may hang; nobody can stop it, but nobody has to wait for it either.
+    const credentials = await untilAborted(this.#access.credentials(), signal);
     const { server } = this.#access;
-    signal.throwIfAborted();
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const sending = httpsRequest({
       method: request.method,

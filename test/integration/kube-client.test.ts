@@ -36,6 +36,20 @@ function clientOf(access: Access): KubeClient & Disposable {
 }
 
 describe("KubeClient", () => {
+  it("does not wait for credentials that hang", { timeout: 10_000 }, async () => {
+    await using api = await FakeKubeApi.open();
+    const credentials = (): Promise<never> => new Promise(() => {});
+    using transport = new HttpsTransport({ server: new URL(api.url), credentials });
+    const request = { method: "GET", path: "/api/v1/nodes", what: "list nodes" } as const;
+    const limits = { timeoutMs: 50, maxBytes: 1000, idleMs: 1000, maxLineBytes: 1000 };
+    await assert.rejects(transport.request(request, limits, signal), { code: "timeout" });
+    await assert.rejects(transport.open(request, limits, signal), { code: "timeout" });
+    const stop = new AbortController();
+    const asking = transport.request(request, { ...limits, timeoutMs: 60_000 }, stop.signal);
+    stop.abort(new Error("enough"));
+    await assert.rejects(asking, /enough/);
+  });
+
   it("maps what the API server answers", async () => {
     await using api = await FakeKubeApi.open();
     using client = clientOf(accessOf(api));
