@@ -59,7 +59,7 @@ function inWords(event: CacheEvent<{ readonly name: string }>): string {
     case "changed":
       return `${event.kind} ${event.now.name}`;
     case "removed":
-      return `removed ${event.was.name}`;
+      return `removed ${event.was.name}${event.isSeen ? "" : ", unseen"}`;
     case "listed":
       return `listed ${event.kept}, without ${event.vanished.map(({ name }) => name)}`;
   }
@@ -94,11 +94,25 @@ describe("WatchCache", () => {
     assert.deepEqual(world.said.slice(2), []);
   });
 
-  it("tells a name that was given to another object from a change of the object", async () => {
-    await using world = await open([node("a", 1)]);
-    await world.kube.send("MODIFIED", node("a", 2, {}, "other"));
-    assert.deepEqual(world.said.slice(2), ["removed a", "added a"]);
+  it("tells a name that a list gives to another object from a change, and from a deletion", async () => {
+    await using world = await open([node("a", 1), node("b", 2)]);
+    world.kube.lists.push([node("a", 3, {}, "other"), node("b", 2)]);
+    world.kube.end(new KubeError("gone", "too old"));
+    await world.untilWatched();
+    assert.deepEqual(world.said.slice(3), ["removed a, unseen", "added a", "listed 2, without "]);
   });
+
+  for (const type of ["MODIFIED", "ADDED", "DELETED"] as const) {
+    it(`lists again when a watch goes on with another object of the name: ${type}`, async () => {
+      await using world = await open([node("a", 1)]);
+      world.kube.lists.push([node("a", 3, {}, "other")]);
+      const sending = new AbortController();
+      void world.kube.send(type, node("a", 2, {}, "other")).finally(() => sending.abort());
+      while (!sending.signal.aborted) await world.clock.advance(1000);
+      assert.deepEqual(world.said.slice(2), ["removed a, unseen", "added a", "listed 1, without "]);
+      assert.equal(world.kube.calls.lists, 2);
+    });
+  }
 
   it("goes on after the last version or bookmark when the watch ends", async () => {
     await using world = await open([node("a", 1)]);
@@ -157,7 +171,7 @@ describe("WatchCache", () => {
     const bad = { metadata: { name: "bad", uid: "..", resourceVersion: "2" } };
     await using world = await open([node("a", 1), bad]);
     const { cache, kube, said, recording } = world;
-    await kube.send("MODIFIED", { ...bad, metadata: { ...bad.metadata, name: "a" } });
+    await kube.send("MODIFIED", { metadata: { ...node("a", 2).metadata, labels: "bad" } });
     await kube.send("ADDED", node("b", 3));
     assert.deepEqual(said, ["added a", "listed 1, without ", "removed a", "added b"]);
     assert.equal(cache.size, 1);

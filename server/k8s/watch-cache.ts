@@ -6,7 +6,7 @@ import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { untilAborted } from "../../runtime/until-aborted.ts";
 import { type Held, type Keyed, keyOf } from "./held.ts";
-import type { KubeClient, Parse, WatchLine } from "./kube-client.ts";
+import { fieldOf, type KubeClient, type Parse, type WatchLine } from "./kube-client.ts";
 import { isKubeError, KubeError } from "./kube-error.ts";
 import { listAll, readObject, readVersion } from "./list-all.ts";
 import type { Resource, Scope } from "./resources.ts";
@@ -15,11 +15,14 @@ import type { Resource, Scope } from "./resources.ts";
 export type CacheEvent<T> =
   | { readonly kind: "added"; readonly now: T }
   | { readonly kind: "changed"; readonly was: T; readonly now: T }
-  /** Its deletion was seen happening. */
-  | { readonly kind: "removed"; readonly was: T }
+  /**
+   * Its deletion was seen happening; or it was not seen, and a new list has another object under its name, which is told next and
+   * "listed" after that. The latter has to be judged like what vanished.
+   */
+  | { readonly kind: "removed"; readonly was: T; readonly isSeen: boolean }
   /**
    * Everything was listed again, at the start or because the watch could not go on. Comes after "added" and "changed" of what
-   * the list showed. `vanished` is what the list lacks: whoever acts on it has to judge first whether that can be true.
+   * the list showed. `vanished` are the names that it lacks: whoever acts on them has to judge first whether that can be true.
    */
   | { readonly kind: "listed"; readonly vanished: readonly T[]; readonly kept: number };
 
@@ -133,7 +136,10 @@ export class WatchCache<T extends Keyed> {
     for (const [key, { value }] of held) {
       const was = before.get(key)?.value;
       if (was === undefined) this.#tell({ kind: "added", now: value });
-      else if (was !== value) this.#tellChange(was, value);
+      else if (was.uid !== value.uid) {
+        this.#tell({ kind: "removed", was, isSeen: false });
+        this.#tell({ kind: "added", now: value });
+      } else if (was !== value) this.#tell({ kind: "changed", was, now: value });
     }
     const vanished = [...before].filter(([key]) => !held.has(key)).map(([, { value }]) => value);
     this.#isListed = true;
@@ -165,30 +171,25 @@ export class WatchCache<T extends Keyed> {
     }
     const { key, version } = readObject(object);
     const was = this.#held.get(key);
+    const uid = fieldOf(fieldOf(object, "metadata"), "uid");
+    // Each deletion is shown, so what we hold is not the past of this watch: it is that of data restored, or of another cluster.
+    if (was !== undefined && was.value.uid !== uid) {
+      throw new KubeError("gone", `${key} is another object`);
+    }
     const value = type === "DELETED" ? undefined : this.#parse(key, object);
     this.#resourceVersion = version;
     if (value === undefined) {
       this.#held.delete(key);
-      if (was !== undefined) this.#tell({ kind: "removed", was: was.value });
+      if (was !== undefined) this.#tell({ kind: "removed", was: was.value, isSeen: true });
       return;
     }
-    if (was !== undefined && was.value.uid === value.uid && isDeepStrictEqual(was.value, value)) {
+    if (was !== undefined && isDeepStrictEqual(was.value, value)) {
       this.#held.set(key, { value: was.value, version });
       return;
     }
     this.#held.set(key, { value, version });
     if (was === undefined) this.#tell({ kind: "added", now: value });
-    else this.#tellChange(was.value, value);
-  }
-
-  // A name may have been given to another object while we were not looking.
-  #tellChange(was: T, now: T): void {
-    if (was.uid === now.uid) {
-      this.#tell({ kind: "changed", was, now });
-      return;
-    }
-    this.#tell({ kind: "removed", was });
-    this.#tell({ kind: "added", now });
+    else this.#tell({ kind: "changed", was: was.value, now: value });
   }
 
   #tell(event: CacheEvent<T>): void {

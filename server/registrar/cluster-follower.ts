@@ -124,6 +124,8 @@ export function followCluster(
 }
 
 function followKind<T extends Keyed>(kind: Kind<T>, listener: ChangeListener): Disposable {
+  /** The groups of each object that a list which is being told has another one in the place of. */
+  let replaced: (readonly string[])[] = [];
   return kind.cache.onEvent((event) => {
     switch (event.kind) {
       case "added": {
@@ -137,16 +139,23 @@ function followKind<T extends Keyed>(kind: Kind<T>, listener: ChangeListener): D
         return;
       case "removed": {
         const groups = kind.remove(event.was);
+        if (!event.isSeen) {
+          replaced.push(groups);
+          return;
+        }
         if (kind.isGroup) listener.gone(groups);
         listener.touched(groups);
         return;
       }
       case "listed": {
-        const groups = [...new Set(event.vanished.flatMap((value) => kind.remove(value)))];
-        if (event.vanished.length > 0) {
-          const { vanished, kept } = event;
-          listener.missing({ what: kind.what, lost: vanished.length, kept, groups });
+        const vanished = event.vanished.map((value) => kind.remove(value));
+        const losses = [...replaced, ...vanished];
+        if (losses.length > 0) {
+          const groups = [...new Set(losses.flat())];
+          const kept = event.kept - replaced.length;
+          listener.missing({ what: kind.what, lost: losses.length, kept, groups });
         }
+        replaced = [];
         listener.touched(kind.listed?.() ?? []);
         listener.listed();
       }

@@ -499,6 +499,28 @@ describe("the registrar", () => {
     await world.until("/one", "/two", ...names.map((name) => `/${name}`));
   });
 
+  it("does not act on a list that has other objects under the names that were there", async () => {
+    await using world = await World.open();
+    world.resource("ClusterSPIFFEID", "default", {
+      spiffeIDTemplate: "spiffe://example.test/{{ .PodMeta.UID }}",
+    });
+    const names = Array.from({ length: 10 }, (_, index) => `p${index}`);
+    for (const name of names) world.pod(name);
+    const before = names.map((name) => `/uid-${name}`);
+    await world.until(...before);
+    const replaced = names.slice(0, 6);
+    world.kube.forget("pods", ...replaced);
+    for (const name of replaced) world.pod(name, { metadata: { uid: `uid-new-${name}` } });
+    await world.until(...before, ...replaced.map((name) => `/uid-new-${name}`));
+    using connection = world.server.admin();
+    const hold = await eventually("the hold", async () => {
+      const { registrars } = await connection.client(Admin).listRegistrars({}, CALL);
+      return registrars[0]?.holds[0];
+    });
+    assert.deepEqual([hold.reason, hold.affected], ["mass_loss", 6n]);
+    assert.equal((await world.ids()).length, 16);
+  });
+
   it("stops at another cluster's API server, until it is confirmed", async () => {
     await using world = await World.open();
     world.resource("ClusterSPIFFEID", "default", {

@@ -165,6 +165,12 @@ class World implements AsyncDisposable {
     });
   }
 
+  /** Waits until the server has logged this error. */
+  async untilAlarm(message: string): Promise<void> {
+    const { log } = this.server;
+    await eventually(message, () => log.messages("error").includes(message) || undefined);
+  }
+
   /** The IDs of all entries. */
   async entries(): Promise<readonly string[]> {
     using admin = this.server.admin();
@@ -341,12 +347,31 @@ describe("k8s_psat", () => {
     world.api.forget("nodes", "node-1");
     await world.untilAgents(id);
     world.api.forget("nodes", "node-2");
-    const message = "Too many agents have lost their nodes at once, none is evicted";
-    await eventually(
-      "the alarm",
-      () => world.server.log.messages("error").includes(message) || undefined,
-    );
+    await world.untilAlarm("Too many agents have lost their nodes at once, none is evicted");
     await world.untilAgents(id);
+  });
+
+  it("evicts nobody when a list has other nodes under the names that it knows", async () => {
+    await using world = await World.open();
+    const { id } = await world.attest();
+    world.api.forget("nodes", "node-1");
+    world.api.put("nodes", { metadata: { ...NODE.metadata, uid: "uid-restored" } });
+    await world.untilAlarm("Too many agents have lost their nodes at once, none is evicted");
+    await world.untilAgents(id);
+  });
+
+  it("evicts nobody when another cluster answers", async () => {
+    await using world = await World.open();
+    const first = await world.attest();
+    world.api.put("nodes", { metadata: { name: "node-2" } });
+    world.api.put("pods", pod({ spec: { nodeName: "node-2", serviceAccountName: "assay-agent" } }));
+    world.api.tokens.set(TOKEN, review({}, { "node-uid": "uid-node-2", "node-name": "node-2" }));
+    const second = await eventually("the second agent", () => world.attest());
+    world.api.forget("nodes", "node-1");
+    world.api.put("namespaces", { metadata: { name: "kube-system", uid: "uid-of-another" } });
+    world.api.put("nodes", { metadata: { ...NODE.metadata, uid: "uid-of-another-node" } });
+    await world.untilAlarm("Another cluster answers under this name, no agent is evicted");
+    await world.untilAgents(first.id, second.id);
   });
 
   it("evicts nobody before the API server has confirmed it", async () => {

@@ -60,7 +60,7 @@ class World {
     const was = this.#namespaces.get(name);
     if (was === undefined) return;
     this.#namespaces.delete(name);
-    this.#tell({ kind: "removed", was });
+    this.#tell({ kind: "removed", was, isSeen: true });
   }
 
   async until(...done: readonly string[]): Promise<void> {

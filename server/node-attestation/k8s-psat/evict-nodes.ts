@@ -2,12 +2,13 @@ import { describeError } from "../../../runtime/errors/describe.ts";
 import type { Random } from "../../../runtime/random.ts";
 import { Backoff } from "../../../runtime/time/backoff.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
-import type { Cluster } from "../../k8s/cluster.ts";
+import { type Cluster, clusterUid } from "../../k8s/cluster.ts";
 import type { Clusters } from "../../k8s/clusters.ts";
 import { isKubeError } from "../../k8s/kube-error.ts";
 import { isMassLoss } from "../../k8s/mass-loss.ts";
+import { CLUSTER_NAMESPACE, parseNamespace } from "../../k8s/objects/namespace.ts";
 import { parseNode } from "../../k8s/objects/node.ts";
-import { NODES } from "../../k8s/resources.ts";
+import { NAMESPACES, NODES } from "../../k8s/resources.ts";
 import { type EvictAgentDeps, evictAgent } from "./evict-agent.ts";
 import { agentsOf, type NodeAgent } from "./node-agents.ts";
 
@@ -43,8 +44,8 @@ const LONGEST_SLEEP_MS = 3_600_000;
 
 /**
  * The nodes of one cluster. A deletion that was seen is believed, once the API server confirms that the node is not there. What a
- * new list lacks is first compared with what is left: an API server that was restored, or that stands in for another, must not
- * evict a cluster's agents.
+ * new list lacks, or has another node in the place of, is first compared with what is left, and the API server asked whose it is:
+ * one that was restored, or that stands in for another, must not evict a cluster's agents.
  */
 class NodeEviction {
   readonly #deps: EvictNodesDeps;
@@ -52,6 +53,8 @@ class NodeEviction {
   readonly #backoff: Backoff;
   /** UIDs of nodes that were deleted. */
   readonly #deleted = new Set<string>();
+  /** UID of the cluster when it was first seen. */
+  #clusterUid: string | undefined;
   #mustCompare = true;
   #wake = new AbortController();
 
@@ -63,9 +66,15 @@ class NodeEviction {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { nodes } = this.#cluster;
+    const { nodes, namespaces } = this.#cluster;
+    this.#clusterUid = clusterUid(this.#cluster);
+    using _uid = namespaces.onEvent(() => {
+      if (this.#clusterUid !== undefined) return;
+      this.#clusterUid = clusterUid(this.#cluster);
+      this.#wake.abort();
+    });
     using _ = nodes.onEvent((event) => {
-      if (event.kind === "removed") this.#deleted.add(event.was.uid);
+      if (event.kind === "removed" && event.isSeen) this.#deleted.add(event.was.uid);
       else if (event.kind === "listed") this.#mustCompare = true;
       else return;
       this.#wake.abort();
@@ -93,14 +102,18 @@ class NodeEviction {
     const { store } = this.#deps;
     for (const uid of this.#deleted) {
       for (const agent of await agentsOf(store, this.#cluster.name, uid)) {
-        await this.#evict(agent, signal);
+        if (await this.#isGone(agent, signal)) await this.#evict(agent);
       }
       this.#deleted.delete(uid);
     }
-    if (!this.#mustCompare) return;
+    if (!this.#mustCompare || this.#clusterUid === undefined) return;
     this.#mustCompare = false;
     try {
-      for (const agent of await this.#findOrphans()) await this.#evict(agent, signal);
+      for (const agent of await this.#findOrphans()) {
+        if (!(await this.#isGone(agent, signal))) continue;
+        if (!(await this.#isSameCluster(this.#clusterUid, signal))) return;
+        await this.#evict(agent);
+      }
     } catch (err) {
       this.#mustCompare = true;
       throw err;
@@ -124,15 +137,31 @@ class NodeEviction {
     return [];
   }
 
-  async #evict(agent: NodeAgent, signal: AbortSignal): Promise<void> {
-    const { client, name } = this.#cluster;
-    const isThere = await client.get(NODES, { name: agent.nodeName }, parseNode, signal).then(
-      ({ uid }) => uid === agent.nodeUid,
-      (err: unknown) => {
-        if (isKubeError(err, "not_found")) return false;
-        throw err;
-      },
+  async #evict(agent: NodeAgent): Promise<void> {
+    await evictAgent(this.#deps, this.#cluster.name, agent);
+  }
+
+  async #isGone({ nodeName, nodeUid }: NodeAgent, signal: AbortSignal): Promise<boolean> {
+    try {
+      const { client } = this.#cluster;
+      const { uid } = await client.get(NODES, { name: nodeName }, parseNode, signal);
+      return uid !== nodeUid;
+    } catch (err) {
+      if (isKubeError(err, "not_found")) return true;
+      throw err;
+    }
+  }
+
+  /** Whether the API server still answers for the cluster that it did. Nothing of what it lists concerns the agents otherwise. */
+  async #isSameCluster(known: string, signal: AbortSignal): Promise<boolean> {
+    const { client, name: cluster } = this.#cluster;
+    const ref = { name: CLUSTER_NAMESPACE };
+    const { uid } = await client.get(NAMESPACES, ref, parseNamespace, signal);
+    if (uid === known) return true;
+    this.#deps.log.error(
+      { cluster, found_uid: uid, known_uid: known },
+      "Another cluster answers under this name, no agent is evicted",
     );
-    if (!isThere) await evictAgent(this.#deps, name, agent);
+    return false;
   }
 }
