@@ -21,6 +21,7 @@ export function checkRelations(config: ServerConfig): readonly ConfigProblem[] {
   checkOperators(config, TrustDomain.parse(config.trustDomain), refuse);
   checkLifetimes(config, refuse);
   checkUsers(config, refuse);
+  checkRegistrars(config, refuse);
   for (const key of ["listen", "observability"] as const) {
     if (isIP(config[key].address) === 0) refuse([key, "address"], "expected an IP address");
   }
@@ -49,6 +50,16 @@ function checkOperators(config: ServerConfig, trustDomain: TrustDomain, refuse: 
 function checkMember(id: SpiffeId, trustDomain: TrustDomain): SpiffeId {
   if (!id.memberOf(trustDomain)) throw new Error(`expected an ID in trust domain ${trustDomain}`);
   return id;
+}
+
+/** Entries of pods have the agent of the pod's node as parent, which an agent by pod never is. */
+function checkRegistrars({ nodeAttestors, registrar }: ServerConfig, refuse: Refuse): void {
+  for (const [name, { agentIdBy }] of Object.entries(nodeAttestors.k8s_psat?.clusters ?? {})) {
+    if (agentIdBy === "pod" && registrar.clusters[name] !== undefined) {
+      const path = ["nodeAttestors", "k8s_psat", "clusters", name, "agentIdBy"];
+      refuse(path, 'expected "node", because the registrar writes entries for agents by node');
+    }
+  }
 }
 
 function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {

@@ -58,6 +58,12 @@ describe("serverConfigSchema", () => {
       problem: "adminSocket.users[1].uid: expected each user once",
     },
     {
+      name: "a registrar for agents that are known by their pods",
+      text: "nodeAttestors: {k8s_psat: {clusters: {one: {serviceAccounts: ['a:b'], agentIdBy: pod}}}}\nregistrar: {clusters: {one: {}}}",
+      problem:
+        'nodeAttestors.k8s_psat.clusters.one.agentIdBy: expected "node", because the registrar writes entries for agents by node',
+    },
+    {
       name: "x509pop without a CA",
       text: "nodeAttestors: {x509pop: {}}",
       problem:

@@ -96,6 +96,8 @@ class LeaseHolder {
   /** Whether somebody else held it when it was last looked at. */
   isTaken = false;
   #isHeld = false;
+  /** Whether the last try failed for a reason that is not another process. */
+  #isFailing = false;
 
   constructor(deps: LeadingDeps, namespace: string) {
     this.#deps = deps;
@@ -114,10 +116,14 @@ class LeaseHolder {
       } else return false;
       this.isTaken = false;
       this.#isHeld = true;
+      this.#isFailing = false;
       return true;
     } catch (err) {
       if (isKubeError(err, "conflict", "already_exists")) return false;
-      if (!signal.aborted) log.debug({ reason: describeError(err) }, "Could not renew the lease");
+      if (signal.aborted) return false;
+      // Said once until it works again: without the Lease no registrar writes anything.
+      if (!this.#isFailing) log.warn({ reason: describeError(err) }, "Could not hold the lease");
+      this.#isFailing = true;
       return false;
     }
   }
