@@ -2,10 +2,10 @@
 // What `npm start`, `npm test` and the other commands below enter through: installs what is missing, then runs the
 // command under the pinned Node. Plain JavaScript that runs on Node 20.
 
-import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
+import { npmCi } from "./npm-ci.mjs";
 import { giveUp, handOver, root } from "./pinned-node.mjs";
 
 const commands = {
@@ -28,7 +28,7 @@ if (command === undefined && name !== "install") {
     `unknown command ${JSON.stringify(name)}, one of: install, ${Object.keys(commands).join(", ")}`,
   );
 }
-if (!isInstalled()) install();
+if (!isInstalled()) npmCi(root);
 if (command !== undefined) {
   const [script, ...fixed] = command;
   await handOver(join(root, script), [...fixed, ...args]);
@@ -53,25 +53,4 @@ function isInstalled() {
     if (found === undefined) return wanted.optional === true || wanted.devOptional === true;
     return found.version === wanted.version && found.integrity === wanted.integrity;
   });
-}
-
-function install() {
-  process.stderr.write("assay: installing dependencies (npm ci --ignore-scripts)\n");
-  // This very process may run from the node_modules that npm is about to replace, so npm gets the Node it came with.
-  const { npm_execpath: npmScript, npm_node_execpath: npmNode } = process.env;
-  const outside = (path) => !path.startsWith(join(root, "node_modules"));
-  const PATH = (process.env.PATH ?? "").split(delimiter).filter(outside).join(delimiter);
-  const [file, first] =
-    npmScript !== undefined && npmNode !== undefined && outside(npmNode)
-      ? [npmNode, [npmScript]]
-      : ["npm", []];
-  const args = [...first, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  const done = spawnSync(file, args, {
-    cwd: root,
-    // Standard output belongs to the command that follows.
-    stdio: ["ignore", 2, 2],
-    env: { ...process.env, PATH },
-  });
-  if (done.error !== undefined) giveUp(`cannot run npm: ${done.error.message}`);
-  if (done.status !== 0) giveUp("npm ci failed, see above");
 }

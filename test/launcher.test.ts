@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, link, writeFile } from "node:fs/promises";
+import { chmod, copyFile, link, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { suite, test } from "node:test";
@@ -56,5 +56,31 @@ suite("launcher", () => {
     }
     child.kill("SIGTERM");
     assert.deepEqual(await exit, [9, null]);
+  });
+
+  test("an installation that stands still is tried again, and not for ever", async () => {
+    await using dir = await TempDir.open();
+    const npm = dir.join("npm");
+    // Stands still until it was run as often as WORKS_AT says.
+    await writeFile(
+      npm,
+      `#!/bin/sh\necho run >>"${dir.join("runs")}"\n[ "$(wc -l <"${dir.join("runs")}")" -ge "$WORKS_AT" ] || exec sleep 60\n`,
+    );
+    await chmod(npm, 0o755);
+    const module = JSON.stringify(join(root, "bin", "npm-ci.mjs"));
+    const call = `import { npmCi } from ${module};\nnpmCi(${JSON.stringify(dir.path)}, { limits: [300, 300] });\n`;
+    await writeFile(dir.join("install.mjs"), call);
+    const install = (worksAt: number) =>
+      spawnSync(process.execPath, [dir.join("install.mjs")], {
+        encoding: "utf8",
+        env: { PATH: `${dir.path}:/usr/bin:/bin`, WORKS_AT: String(worksAt) },
+      });
+    const second = install(2);
+    assert.equal(second.status, 0, second.stderr);
+    assert.match(second.stderr, /did not end in 0\.3 s, stopped/);
+    assert.equal(await readFile(dir.join("runs"), "utf8"), "run\nrun\n");
+    const never = install(100);
+    assert.equal(never.status, 1);
+    assert.match(never.stderr, /did not end in 2 tries/);
   });
 });

@@ -49,6 +49,8 @@ async function make(build: Build, folder: string, say: (line: string) => void): 
     ],
     cwd: join(import.meta.dirname, build.module),
     env: { CGO_ENABLED: build.cgo === true ? "1" : "0" },
+    // Go waits without end for a download that stands still.
+    signal: AbortSignal.timeout(20 * 60_000),
   });
   const names = build.packages.map((path) => path.split("/").at(-1)).join(", ");
   const seconds = Math.round((performance.now() - started) / 1000);
