@@ -26,7 +26,7 @@ export async function findSuites(
 ): Promise<readonly Suite[]> {
   const files = await findTestFiles(root, options.wanted);
   const isIn = (folder: string) => (file: string) => file.startsWith(join(root, "test", folder));
-  const folders = ["integration", "interop", "e2e", "k8s"];
+  const folders = ["integration", "interop", "federation", "consumers", "e2e", "k8s"];
   const isUnit = (file: string): boolean => !folders.some((folder) => isIn(folder)(file));
   return [
     {
@@ -46,6 +46,12 @@ export async function findSuites(
       concurrency: 1,
       timeoutMs: 20 * minute,
       files: files.filter(isIn("interop")),
+    },
+    {
+      name: "federation and consumers",
+      concurrency: 1,
+      timeoutMs: (options.long ? 30 : 5) * minute,
+      files: files.filter((file) => isIn("federation")(file) || isIn("consumers")(file)),
     },
     {
       name: "e2e",
