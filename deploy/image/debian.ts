@@ -109,7 +109,7 @@ async function download(what: string, cache: string): Promise<string> {
   const folder = join(cache, `download-${process.pid}-${what.replace(/[^\w.+-]/g, "_")}`);
   await mkdir(folder, { recursive: true });
   try {
-    await run("apt-get", ["download", "--quiet", what], { cwd: folder });
+    await run("apt-get", ["download", "--quiet", what], { cwd: folder, timeout: 5 * 60_000 });
     const [file] = await readdir(folder);
     if (file === undefined) throw new Error(`apt-get downloaded no ${what}`);
     await rename(join(folder, file), join(cache, file));

@@ -1,14 +1,16 @@
 // Builds the programs of test/interop that are written in other languages.
 
 import { createHash } from "node:crypto";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "./cache-folder.ts";
 import { runToEnd } from "./interop.ts";
+import { withLock } from "./lock.ts";
 
 const interopFolder = join(import.meta.dirname, "..", "interop");
-// Survives a run and is never committed.
-const cacheFolder = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "interop");
+/** How long one of them may take, in milliseconds: a download that stands still must not stand for the whole run. */
+const limitMs = 15 * 60_000;
 
 /** A Go command of `test/interop/go`, built; Go's own cache makes all but the first build quick. */
 export class GoProgram {
@@ -28,6 +30,7 @@ export class GoProgram {
       file: "go",
       args: ["build", "-mod=readonly", "-o", file, `./cmd/${command}`],
       cwd: join(interopFolder, "go"),
+      signal: AbortSignal.timeout(limitMs),
     });
     return new GoProgram(folder, file);
   }
@@ -47,15 +50,19 @@ export async function ensurePythonEnvironment(): Promise<string> {
   const digest = createHash("sha256")
     .update(await readFile(requirements))
     .digest("hex");
-  const folder = join(cacheFolder, `python-${digest.slice(0, 16)}`);
+  const folder = join(await interopCache(), `python-${digest.slice(0, 16)}`);
   const python = join(folder, "bin", "python");
   const finished = join(folder, "finished");
   if (await exists(finished)) return python;
-  await rm(folder, { recursive: true, force: true });
-  await runToEnd({ file: "python3", args: ["-m", "venv", folder] });
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-  await runToEnd({ file: python, args: [...pip, "-r", requirements] });
-  await writeFile(finished, "");
+  const signal = AbortSignal.timeout(limitMs);
+  await withLock(`${folder}.lock`, say, async () => {
+    if (await exists(finished)) return;
+    await rm(folder, { recursive: true, force: true });
+    await runToEnd({ file: "python3", args: ["-m", "venv", folder], signal });
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    await runToEnd({ file: python, args: [...pip, "-r", requirements], signal });
+    await writeFile(finished, "");
+  });
   return python;
 }
 
@@ -65,13 +72,24 @@ export async function ensurePythonEnvironment(): Promise<string> {
  * @returns the path of the binary
  */
 export async function buildRust(): Promise<string> {
-  const target = join(cacheFolder, "rust");
+  const target = join(await interopCache(), "rust");
   await runToEnd({
     file: "cargo",
     args: ["build", "--quiet", "--locked", "--target-dir", target],
     cwd: join(interopFolder, "rust"),
+    signal: AbortSignal.timeout(limitMs),
   });
   return join(target, "debug", "assay-interop");
+}
+
+async function interopCache(): Promise<string> {
+  const folder = cacheFolder("interop");
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 async function exists(path: string): Promise<boolean> {

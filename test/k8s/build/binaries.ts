@@ -1,10 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../../support/cache-folder.ts";
 import { runToEnd } from "../../support/interop.ts";
+import { withLock } from "../../support/lock.ts";
 import { type Build, type BuildGroup, builds } from "./builds.ts";
-import { withLock } from "./lock.ts";
 
 /**
  * The folder with the binaries of a group, made unless an earlier run did; CNI plugins lie in its `cni/`. It is outside of the
@@ -18,7 +18,7 @@ export async function ensureBinaries(
   group: BuildGroup,
   say: (line: string) => void,
 ): Promise<string> {
-  const cache = cacheFolder();
+  const cache = cacheFolder("k8s");
   const folder = join(cache, `${group}-${(await digestOfSources(group)).slice(0, 16)}`);
   const finished = join(folder, "finished");
   if (await exists(finished)) return folder;
@@ -55,13 +55,6 @@ async function make(build: Build, folder: string, say: (line: string) => void): 
   const names = build.packages.map((path) => path.split("/").at(-1)).join(", ");
   const seconds = Math.round((performance.now() - started) / 1000);
   say(`built ${names === "." ? build.output : names} in ${seconds} s`);
-}
-
-function cacheFolder(): string {
-  const { ASSAY_TEST_CACHE: own, XDG_CACHE_HOME: base } = process.env;
-  if (own !== undefined && own !== "") return join(own, "k8s");
-  const caches = base === undefined || base === "" ? join(homedir(), ".cache") : base;
-  return join(caches, "assay", "k8s");
 }
 
 /** Of everything in this folder that decides what the binaries are. */

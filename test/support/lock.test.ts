@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { requires } from "../../support/requires.ts";
-import { TempDir } from "../../support/temp-dir.ts";
 import { withLock } from "./lock.ts";
+import { requires } from "./requires.ts";
+import { TempDir } from "./temp-dir.ts";
 
 if (requires("linux", "unshare")) {
   suite("a lock between processes", () => {
