@@ -22,6 +22,8 @@ export interface Refusal {
   readonly uid: number;
   /** Absent when the caller could not be attested at all. */
   readonly caller?: AttestedCaller;
+  /** SPIFFE ID of who asked, where that was somebody else: a delegate or a broker. */
+  readonly delegateId?: string;
   /** What went wrong, where something did. */
   readonly cause?: unknown;
 }
@@ -62,8 +64,9 @@ export class Refusals {
     const added = { ...refusal, at: this.#clock.now() };
     this.#kept.push(added);
     if (this.#kept.length > maxKept) this.#kept.shift();
-    this.#onCounted(refusal.reason);
-    const kind = JSON.stringify([refusal.reason, refusal.uid, refusal.caller?.executable]);
+    const { reason, uid, caller, delegateId } = refusal;
+    this.#onCounted(reason);
+    const kind = JSON.stringify([reason, uid, caller?.executable, delegateId]);
     const suppressed = this.#filter.admit(kind);
     if (suppressed !== undefined) this.#onRefused(added, suppressed);
   }

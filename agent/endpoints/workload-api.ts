@@ -3,7 +3,6 @@
  * have comes from the cache. No call here waits for the server, but for a JWT-SVID that is not in
  * the cache.
  */
-import { isDeepStrictEqual } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   JWTBundlesResponseSchema,
@@ -18,26 +17,18 @@ import type {
 import { invalidArgument, unimplemented } from "../../runtime/errors/status-error.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
-import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
-import type { GrantedEntry, Subscription, WorkloadView } from "../cache/workload-view.ts";
+import type { Subscription, WorkloadView } from "../cache/workload-view.ts";
 import type { AttestedCaller } from "../workload-attestation/attest.ts";
+import { answers } from "./answers.ts";
 import { entitledViews, noIdentity } from "./entitlement.ts";
+import { checkAudience, fetchJwtSvids, readJwtSvidsRequest } from "./jwt-svids.ts";
 import { validateJwtSvid } from "./validate-jwt-svid.ts";
-import {
-  jwtBundlesResponse,
-  withUniqueHints,
-  x509BundlesResponse,
-  x509SvidResponse,
-} from "./workload-messages.ts";
+import { jwtBundlesResponse, x509BundlesResponse, x509SvidResponse } from "./workload-messages.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 import { WorkloadSession, type WorkloadSessionDeps } from "./workload-session.ts";
 
 type Call = CallContext<WorkloadPeer>;
 type JwtSvidResponse = MessageInitShape<typeof JWTSVIDResponseSchema>;
-
-/** The most audiences that one JWT-SVID request may name. */
-const maxAudiences = 64;
-const maxAudienceLength = 1024;
 
 /** The handlers of the `SpiffeWorkloadAPI` service. */
 export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadPeer> {
@@ -79,27 +70,15 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
   }
 
   async fetchJWTSVID(request: JWTSVIDRequest, call: Call): Promise<JwtSvidResponse> {
-    const audience = checkAudience(request.audience);
-    const wanted = request.spiffeId === "" ? undefined : parseId(request.spiffeId);
+    const wanted = readJwtSvidsRequest(request.audience, request.spiffeId);
     const session = await WorkloadSession.open(this.#deps, call);
-    using subscription = this.#deps.views.openEntries(session.caller);
+    const { caller } = session;
+    using subscription = this.#deps.views.openEntries(caller);
     const { entries } = await this.#firstView(session, subscription, call);
-    const granted = withUniqueHints(entries.filter((e) => !wanted || e.spiffeId === wanted));
-    if (granted.length === 0) throw noIdentity();
-    // An identity that is not for this audience takes none of the others away; if none is for it, the cache says so.
-    const allowed = granted.filter((entry) => allowsAll(entry, audience));
-    const fetchOne = async (entry: GrantedEntry): Promise<JwtSvidResponse["svids"]> => {
-      const svid = await this.#deps.views.fetchJwtSvid({
-        caller: session.caller,
-        entryId: entry.entryId,
-        audience,
-        signal: call.signal,
-      });
-      return [{ spiffeId: svid.spiffeId, svid: svid.token, hint: svid.hint }];
-    };
-    const svids = await Promise.all((allowed.length === 0 ? granted : allowed).map(fetchOne));
+    const { signal } = call;
+    const svids = await fetchJwtSvids(this.#deps.views, wanted, { caller, entries, signal });
     session.requirePresence();
-    return { svids: svids.flatMap((each) => each ?? []) };
+    return { svids: svids.map(({ spiffeId, token, hint }) => ({ spiffeId, svid: token, hint })) };
   }
 
   async validateJWTSVID(
@@ -129,29 +108,13 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     o: { readonly isAnswer: (view: WorkloadView) => boolean; messageOf: (view: WorkloadView) => T },
   ): AsyncGenerator<T> {
     const session = await WorkloadSession.open(this.#deps, call);
-    let last: T | undefined;
-    for (let isOver = false; !isOver; ) {
-      using subscription = open(session.caller);
-      const left = new AbortController();
-      const signal = AbortSignal.any([call.signal, left.signal]);
-      const watching = session.selectorsChanged(signal).finally(() => left.abort());
-      // A failure is thrown below, unless the call is over by then.
-      watching.catch(() => {});
-      try {
-        for await (const view of this.#views(session, subscription, signal, o.isAnswer)) {
-          session.requirePresence();
-          const message = o.messageOf(view);
-          // A view may differ only in what this call does not tell.
-          if (!isDeepStrictEqual(message, last)) yield message;
-          last = message;
-          // Control comes back here when the transport takes more: the message is on its way.
-          subscription.delivered(view);
-        }
-      } finally {
-        left.abort();
-      }
-      isOver = !(await watching);
-    }
+    yield* answers({
+      workload: session,
+      signal: call.signal,
+      open,
+      views: (subscription, signal) => this.#views(session, subscription, signal, o.isAnswer),
+      messageOf: o.messageOf,
+    });
   }
 
   async #firstView(
@@ -186,28 +149,4 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
 
 function hasBundle(view: WorkloadView): boolean {
   return view.bundle !== undefined;
-}
-
-function allowsAll({ allowedAudiences }: GrantedEntry, audience: readonly string[]): boolean {
-  return allowedAudiences.length === 0 || audience.every((each) => allowedAudiences.includes(each));
-}
-
-function checkAudience(audience: readonly string[]): readonly string[] {
-  if (audience.length === 0 || audience.includes("")) {
-    throw invalidArgument("audience must be specified");
-  }
-  if (audience.length > maxAudiences || audience.some((a) => a.length > maxAudienceLength)) {
-    throw invalidArgument(
-      `audience: at most ${maxAudiences} values of ${maxAudienceLength} characters`,
-    );
-  }
-  return audience;
-}
-
-function parseId(text: string): string {
-  try {
-    return SpiffeId.parse(text).toString();
-  } catch (cause) {
-    throw invalidArgument("spiffe_id is no SPIFFE ID", { cause });
-  }
 }

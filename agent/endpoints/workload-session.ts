@@ -8,6 +8,7 @@ import type { Clock } from "../../runtime/time/clock.ts";
 import type { ViewStatus, WorkloadView, WorkloadViews } from "../cache/workload-view.ts";
 import { type AttestedCaller, CallerGoneError } from "../workload-attestation/attest.ts";
 import type { Undecided } from "../workload-attestation/workload-attestor.ts";
+import type { FollowedWorkload } from "./answers.ts";
 import { identityWaitMs } from "./identity-wait.ts";
 import type { Refusal, RefusalReason, Refusals } from "./refusals.ts";
 import type { WorkloadCounters } from "./workload-counters.ts";
@@ -25,7 +26,13 @@ export interface WorkloadSessionDeps {
   readonly waitForIdentityMs: number;
 }
 
-type WorkloadCall = CallContext<WorkloadPeer>;
+/** A call as far as a session looks at it. */
+export interface SessionCall extends Pick<CallContext<WorkloadPeer>, "signal" | "deadlineMs"> {
+  /** The process that is meant: who calls, or whom the caller acts for. */
+  readonly caller: WorkloadPeer;
+  /** SPIFFE ID of who calls for it. */
+  readonly delegateId?: string;
+}
 
 /** How long to wait before a caller is attested again while an attestor has a transient failure. */
 const reattestMs = 100;
@@ -33,16 +40,16 @@ const reattestMs = 100;
 const reattestOpenMs = 1_000;
 
 /** One call of an attested workload. */
-export class WorkloadSession {
+export class WorkloadSession implements FollowedWorkload<AttestedCaller> {
   readonly #deps: WorkloadSessionDeps;
-  readonly #call: WorkloadCall;
+  readonly #call: SessionCall;
   #caller: AttestedCaller;
   /** The kinds of selectors that were asked for when the caller was attested. */
   #selectorKinds: number;
 
   private constructor(
     deps: WorkloadSessionDeps,
-    call: WorkloadCall,
+    call: SessionCall,
     caller: AttestedCaller,
     selectorKinds: number,
   ) {
@@ -53,7 +60,7 @@ export class WorkloadSession {
   }
 
   /** @throws {StatusError} UNAVAILABLE when the caller cannot be attested */
-  static async open(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<WorkloadSession> {
+  static async open(deps: WorkloadSessionDeps, call: SessionCall): Promise<WorkloadSession> {
     const selectorKinds = deps.views.selectorKinds.value;
     return new WorkloadSession(deps, call, await attestFully(deps, call), selectorKinds);
   }
@@ -130,7 +137,7 @@ export class WorkloadSession {
  * Attests until no entry of this node is undecided for the caller, so that a failing attestor never
  * makes a partial set of identities look like the whole.
  */
-async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<AttestedCaller> {
+async function attestFully(deps: WorkloadSessionDeps, call: SessionCall): Promise<AttestedCaller> {
   const { clock, views } = deps;
   const startMs = clock.monotonicMs();
   // What is left now: later less is left, and the time that has passed would count twice.
@@ -159,7 +166,7 @@ async function attestFully(deps: WorkloadSessionDeps, call: WorkloadCall): Promi
 /** The same for a caller that has an answer, for as long as it takes; undefined once `signal` aborts. */
 async function attestAgain(
   deps: WorkloadSessionDeps,
-  call: WorkloadCall,
+  call: SessionCall,
   signal: AbortSignal,
 ): Promise<AttestedCaller | undefined> {
   for (;;) {
@@ -194,7 +201,7 @@ async function untilWorthwhile(
   await Promise.race([pause, ...told]).finally(() => over.abort());
 }
 
-async function attestOnce(deps: WorkloadSessionDeps, call: WorkloadCall): Promise<AttestedCaller> {
+async function attestOnce(deps: WorkloadSessionDeps, call: SessionCall): Promise<AttestedCaller> {
   try {
     return await deps.attest(call.caller, call.signal);
   } catch (cause) {
@@ -226,10 +233,10 @@ function reasonOf(view: WorkloadView, status: ViewStatus): RefusalReason {
 
 function refuse(
   { refusals }: WorkloadSessionDeps,
-  call: WorkloadCall,
+  { caller: { credentials }, delegateId }: SessionCall,
   reason: RefusalReason,
   details: Pick<Refusal, "caller" | "cause">,
 ): void {
-  const { pid, uid } = call.caller.credentials;
-  refusals.add({ reason, pid, uid, ...details });
+  const { pid, uid } = credentials;
+  refusals.add({ reason, pid, uid, ...(delegateId !== undefined && { delegateId }), ...details });
 }

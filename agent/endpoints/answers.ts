@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Subscription, WorkloadCaller, WorkloadView } from "../cache/workload-view.ts";
+
+/** Whom a call is answered about. */
+export interface FollowedWorkload<C extends WorkloadCaller = WorkloadCaller> {
+  readonly caller: C;
+  /** Resolves with true once `caller` has other selectors than before, with false once `signal` aborts. */
+  selectorsChanged(signal: AbortSignal): Promise<boolean>;
+  /** @throws {StatusError} when an answer that is sent now would not reach whom it is meant for */
+  requirePresence(): void;
+}
+
+/** What the answers to one call are made of. */
+export interface AnswersDeps<C extends WorkloadCaller, T> {
+  readonly workload: FollowedWorkload<C>;
+  readonly signal: AbortSignal;
+  readonly open: (caller: C) => Subscription;
+  /** Those views of a subscription that are answers. */
+  readonly views: (subscription: Subscription, signal: AbortSignal) => AsyncGenerator<WorkloadView>;
+  readonly messageOf: (view: WorkloadView) => T;
+}
+
+/**
+ * What one streaming call is answered, for as long as `views` allows it: a message with all of the present state, then another
+ * whenever that changes. A workload that turns out to have other selectors is subscribed anew.
+ */
+export async function* answers<C extends WorkloadCaller, T>(
+  o: AnswersDeps<C, T>,
+): AsyncGenerator<T> {
+  const { workload } = o;
+  let last: T | undefined;
+  for (let isOver = false; !isOver; ) {
+    using subscription = o.open(workload.caller);
+    const left = new AbortController();
+    const signal = AbortSignal.any([o.signal, left.signal]);
+    const watching = workload.selectorsChanged(signal).finally(() => left.abort());
+    // A failure is thrown below, unless the call is over by then.
+    watching.catch(() => {});
+    try {
+      for await (const view of o.views(subscription, signal)) {
+        workload.requirePresence();
+        const message = o.messageOf(view);
+        // A view may differ only in what this call does not tell.
+        if (!isDeepStrictEqual(message, last)) yield message;
+        last = message;
+        // Control comes back here when the transport takes more: the message is on its way.
+        subscription.delivered(view);
+      }
+    } finally {
+      left.abort();
+    }
+    isOver = !(await watching);
+  }
+}
