@@ -14,6 +14,7 @@ import { describeError } from "../../runtime/errors/describe.ts";
 import { listenForShutdown } from "../../runtime/process/signals.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
 import { TempDir } from "../support/temp-dir.ts";
+import { benchAgents } from "./agents.ts";
 import type { Bench } from "./bench.ts";
 import { benchEntries } from "./entries.ts";
 import { benchFirstAnswer } from "./first-answer.ts";
@@ -31,6 +32,7 @@ const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["first-answer", benchFirstAnswer],
   ["entries", benchEntries],
   ["restart", benchRestart],
+  ["agents", benchAgents],
   ["memory", benchMemory],
 ]);
 

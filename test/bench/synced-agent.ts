@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AgentSync, type ServerMessage } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import type { BareAgent } from "../support/bare-agent.ts";
+
+/** How soon an agent comes back after a lost stream, in milliseconds: between none and this, at random. */
+const reconnectWithinMs = 1_000;
+
+/** An agent without workloads: it keeps its stream to the server open, knows the trust bundle, and comes back when the stream ends. */
+export class SyncedAgent implements AsyncDisposable {
+  /** Fingerprint-sized facts of what it was last told; the bytes themselves would be measured as the harness's. */
+  #authorities = 0;
+  #streams = 0;
+  #failures = 0;
+  readonly #agent: BareAgent;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(agent: BareAgent) {
+    this.#agent = agent;
+    this.#running = this.#run();
+  }
+
+  /** X.509 authorities of the bundle that it holds. */
+  get authorities(): number {
+    return this.#authorities;
+  }
+
+  /** Streams that were up to date once, the present one included. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  /** Streams that ended before they were up to date. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const before = this.#streams;
+      await this.#stream(signal).catch(() => {});
+      if (this.#streams === before) this.#failures += 1;
+      await sleep(Math.random() * reconnectWithinMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #stream(signal: AbortSignal): Promise<void> {
+    const messages = this.#agent.client(AgentSync).sync(hello(signal), { signal });
+    let upToDate = false;
+    for await (const { message } of messages) {
+      this.#read(message);
+      if (message.case !== "update" || message.value.more || upToDate) continue;
+      upToDate = true;
+      this.#streams += 1;
+    }
+  }
+
+  #read(message: ServerMessage["message"]): void {
+    if (message.case !== "update") return;
+    const [bundle] = message.value.bundles;
+    if (bundle !== undefined) this.#authorities = bundle.x509Authorities.length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    this.#agent[Symbol.dispose]();
+  }
+}
+
+async function* hello(signal: AbortSignal) {
+  const value = { protocolMin: 1, protocolMax: 1, agentVersion: "bench" };
+  yield { message: { case: "hello" as const, value } };
+  await new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
