@@ -19,6 +19,7 @@ import type { OnRefused } from "./endpoints/refusals.ts";
 import { HolderClient } from "./holder/holder-client.ts";
 import { runAttestation } from "./node-attestation/run-attestation.ts";
 import { type Core, type CoreDeps, openCore } from "./open-core.ts";
+import { runFederationEnds } from "./sync/federation-ends.ts";
 import { retryOnReconnect, runHousekeeping } from "./sync/housekeeping.ts";
 import { runServing } from "./sync/serving.ts";
 import { runSynchronizer } from "./sync/synchronizer.ts";
@@ -154,6 +155,7 @@ export class Agent implements AsyncDisposable {
         serving: (stop) => runServing(core.serving, stop),
         housekeeping: (stop) => runHousekeeping({ ...core, clock }, stop),
         retry: (stop) => retryOnReconnect(cache, stop),
+        federation: (stop) => runFederationEnds(shared("federation"), stop),
         holder: async (stop) => this.#holder?.run(stop),
       },
       signal,

@@ -73,6 +73,10 @@ export type SpiffeErrorCode =
   | "bundle_too_large"
   | "bundle_not_found"
   | "bundle_map_malformed"
+  // limits of a federation
+  | "federation_id"
+  | "federation_audience"
+  | "federation_ended"
   // Workload Endpoint
   | "endpoint_address"
   | "endpoint_not_configured"

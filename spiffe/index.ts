@@ -17,9 +17,15 @@ export {
 } from "./bundle/bundle-document.ts";
 export { type BundleMap, parseBundleMap } from "./bundle/bundle-map.ts";
 export { BundleSet } from "./bundle/bundle-set.ts";
+export {
+  ANY_AUDIENCE,
+  FederationLimits,
+  type FederationTerms,
+} from "./bundle/federation-limits.ts";
 export { parseX509Authorities, type X509AuthoritiesResult } from "./bundle/x509-authorities.ts";
 export { SpiffeError, type SpiffeErrorCode } from "./error.ts";
 export type { Finding, FindingCode } from "./finding.ts";
+export { IdPattern } from "./id/id-pattern.ts";
 export {
   type Matcher,
   matchAny,

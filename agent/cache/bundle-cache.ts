@@ -1,6 +1,7 @@
 import { decodeBundle } from "../../proto/convert/bundle.ts";
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Bundle as ParsedBundle } from "../../spiffe/bundle/bundle.ts";
+import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 
 /** A trust bundle in the forms that the Workload API hands out. The buffers are shared: never change them. */
 export class CachedBundle {
@@ -10,12 +11,15 @@ export class CachedBundle {
   readonly x509AuthoritiesDer: Uint8Array;
   /** The bundle as the server sent it. */
   readonly wire: Bundle;
+  /** How far the trust domain is trusted; the own one for everything. Whoever verifies with the bundle asks them too. */
+  readonly limits: FederationLimits;
   #parsed: ParsedBundle | undefined;
 
-  constructor(wire: Bundle) {
+  constructor(wire: Bundle, limits: FederationLimits = FederationLimits.ANY) {
     this.trustDomain = wire.trustDomain;
     this.x509AuthoritiesDer = Buffer.concat(wire.x509Authorities.map(({ asn1 }) => asn1));
     this.wire = copyBytes(wire);
+    this.limits = limits;
   }
 
   /** The bundle to verify by; parsed at the first use. @throws {StatusError} when the server sent what is no bundle */
@@ -38,10 +42,12 @@ export class BundleCache {
   }
 
   /** Puts a bundle in; returns it, or undefined when the same one is there already. */
-  put(wire: Bundle): CachedBundle | undefined {
+  put(wire: Bundle, limits: FederationLimits = FederationLimits.ANY): CachedBundle | undefined {
     const known = this.#byTrustDomain.get(wire.trustDomain);
-    if (known !== undefined && isSameBundle(known.wire, wire)) return undefined;
-    const bundle = new CachedBundle(wire);
+    if (known !== undefined && isSameBundle(known.wire, wire) && known.limits.equals(limits)) {
+      return undefined;
+    }
+    const bundle = new CachedBundle(wire, limits);
     this.#byTrustDomain.set(wire.trustDomain, bundle);
     return bundle;
   }

@@ -25,6 +25,7 @@ export function readEntry(authorized: AuthorizedEntry, trustDomain: TrustDomain)
     spiffeId: decodeMemberId("spiffe_id", entry.spiffeId, trustDomain).toString(),
     selectors: entry.selectors.map(({ type, value }) => ({ type, value })),
     federatesWith: [...entry.federatesWith],
+    unrestrictedFederation: [...authorized.unrestrictedFederation],
     hint: entry.hint,
     storeSvid: entry.storeSvid,
     prefetch: !entry.storeSvid && entry.additionalAttributes?.disableX509SvidPrefetch !== true,
@@ -54,5 +55,6 @@ export function writeEntry(entry: CachedEntry): AuthorizedEntry {
     },
     instanceScope: entry.instanceScope === "platform" ? "" : entry.instanceScope,
     allowedAudiences: [...entry.allowedAudiences],
+    unrestrictedFederation: [...entry.unrestrictedFederation],
   });
 }

@@ -17,6 +17,8 @@ export interface CachedEntry {
   readonly selectors: readonly Selector[];
   /** Names of the trust domains whose bundles the workload gets too. */
   readonly federatesWith: readonly string[];
+  /** Those of them whose bundles may be handed out by themselves although the relationship is limited. */
+  readonly unrestrictedFederation: readonly string[];
   readonly hint: string;
   /** For a store outside this node: never handed to a local workload. */
   readonly storeSvid: boolean;

@@ -35,7 +35,7 @@ export function buildView(o: {
     entries: granted.map(({ entry }) => toGrantedEntry(entry)),
     pending: granted.filter(({ pending }) => pending).length,
     bundle: o.serving === "ready" ? o.bundles.get(o.trustDomain) : undefined,
-    federatedBundles: federatedBundles(granted, o.bundles, o.trustDomain),
+    ...foreignBundles(granted, o.bundles, o.trustDomain),
   };
   if (o.previous === undefined || isSameAnswer(o.previous, view)) return view;
   return { ...view, version: view.version + 1 };
@@ -64,30 +64,38 @@ function toIdentity(entry: CachedEntry, record: X509SvidRecord): WorkloadIdentit
   };
 }
 
-function federatedBundles(
+function foreignBundles(
   granted: readonly GrantedWithSvid[],
   bundles: Pick<BundleCache, "get">,
   ownTrustDomain: string,
-): ReadonlyMap<string, CachedBundle> {
-  const found = new Map<string, CachedBundle>();
+): Pick<WorkloadView, "federatedBundles" | "limitedBundles"> {
+  const federatedBundles = new Map<string, CachedBundle>();
+  const limitedBundles = new Map<string, CachedBundle>();
+  const unrestricted = new Set(granted.flatMap(({ entry }) => entry.unrestrictedFederation));
   for (const { entry } of granted) {
     for (const name of entry.federatesWith) {
       const bundle = name === ownTrustDomain ? undefined : bundles.get(name);
-      if (bundle !== undefined) found.set(name, bundle);
+      if (bundle === undefined) continue;
+      const isRaw = bundle.limits.isAny || unrestricted.has(name);
+      (isRaw ? federatedBundles : limitedBundles).set(name, bundle);
     }
   }
-  return found;
+  return { federatedBundles, limitedBundles };
 }
 
 function isSameAnswer(a: WorkloadView, b: WorkloadView): boolean {
   return (
     a.serving === b.serving &&
     a.bundle === b.bundle &&
-    a.federatedBundles.size === b.federatedBundles.size &&
-    [...a.federatedBundles].every(([name, bundle]) => b.federatedBundles.get(name) === bundle) &&
+    isSameMap(a.federatedBundles, b.federatedBundles) &&
+    isSameMap(a.limitedBundles, b.limitedBundles) &&
     isSameList(a.identities, b.identities, isSameIdentity) &&
     isSameList(a.entries, b.entries, isSameEntry)
   );
+}
+
+function isSameMap<T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
 }
 
 function isSameIdentity(a: WorkloadIdentity, b: WorkloadIdentity): boolean {

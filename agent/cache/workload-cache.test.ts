@@ -29,7 +29,13 @@ const callerInProcess = (process: string, value: string): WorkloadCaller => ({
   instance: { uid: 1, process },
 });
 
-const nothing = { entries: [], removedEntryIds: [], bundles: [], removedBundles: [] };
+const nothing = {
+  entries: [],
+  removedEntryIds: [],
+  federationLimits: new Map(),
+  bundles: [],
+  removedBundles: [],
+};
 
 function setUp(maxX509Svids = 100) {
   const clock = new FakeClock();

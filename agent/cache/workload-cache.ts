@@ -5,9 +5,10 @@ import { invalidArgument, permissionDenied } from "../../runtime/errors/status-e
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import type { Delivery } from "../audit/delivery-records.ts";
 import { signingAuthorities } from "../identity/signing-authorities.ts";
-import { BundleCache } from "./bundle-cache.ts";
+import { BundleCache, type CachedBundle } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { instanceKey } from "./instance.ts";
@@ -30,6 +31,8 @@ export interface CacheChange {
   readonly entries: readonly CachedEntry[];
   readonly removedEntryIds: readonly string[];
   readonly bundles: readonly Bundle[];
+  /** How far the foreign trust domains among them are trusted; one that is not named here, for everything. */
+  readonly federationLimits: ReadonlyMap<string, FederationLimits>;
   /** Names of trust domains; the own one is never removed. */
   readonly removedBundles: readonly string[];
 }
@@ -67,6 +70,7 @@ export class WorkloadCache implements WorkloadViews {
   readonly #status = new Feed<ViewStatus>(STARTING);
   readonly #ordersDue = new Feed(0);
   readonly #selectorKinds = new Feed(0);
+  readonly #nextEnd = new Feed<Date | undefined>(undefined);
   #issuanceEpoch = "";
 
   constructor(deps: WorkloadCacheDeps) {
@@ -147,10 +151,12 @@ export class WorkloadCache implements WorkloadViews {
       this.subscriptions.bundleChanged(name, revision);
     }
     for (const wire of change.bundles) {
-      if (this.bundles.put(wire) === undefined) continue;
+      const limits = change.federationLimits.get(wire.trustDomain);
+      if (this.bundles.put(wire, limits) === undefined) continue;
       if (wire.trustDomain === this.#deps.trustDomain) this.#setAuthorities(wire);
       this.subscriptions.bundleChanged(wire.trustDomain, revision);
     }
+    this.removeEndedBundles();
     for (const entry of change.entries) this.#putEntry(entry, revision);
     const { newKinds } = this.#entries;
     if (newKinds !== this.#selectorKinds.value) this.#selectorKinds.set(newKinds);
@@ -164,6 +170,24 @@ export class WorkloadCache implements WorkloadViews {
     );
     for (const entry of expired) this.#removeEntry(entry.id, this.#status.value.revision);
     return expired.length;
+  }
+
+  /** Takes out the bundles of relationships whose time is up; returns their trust domains. */
+  removeEndedBundles(): readonly string[] {
+    const now = this.#deps.clock.now();
+    const ended = [...this.bundles.values()].filter(({ limits }) => limits.hasEnded(now));
+    for (const { trustDomain } of ended) {
+      this.bundles.remove(trustDomain);
+      this.subscriptions.bundleChanged(trustDomain, this.#status.value.revision);
+    }
+    const next = firstEnd(this.bundles.values());
+    if (next?.getTime() !== this.#nextEnd.value?.getTime()) this.#nextEnd.set(next);
+    return ended.map(({ trustDomain }) => trustDomain);
+  }
+
+  /** When the next relationship ends; undefined when none does. */
+  get nextFederationEnd(): ReadFeed<Date | undefined> {
+    return this.#nextEnd;
   }
 
   /** Drops every entry and everything that was issued here, for example since the server banned this agent. */
@@ -263,6 +287,11 @@ export class WorkloadCache implements WorkloadViews {
     this.svids.removeEntry(id);
     this.subscriptions.entryRemoved(id, revision);
   }
+}
+
+function firstEnd(bundles: Iterable<CachedBundle>): Date | undefined {
+  const ends = [...bundles].flatMap(({ limits: { endsAt } }) => (endsAt ? [endsAt.getTime()] : []));
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends));
 }
 
 function isAllowed(entry: CachedEntry, audience: string): boolean {

@@ -74,8 +74,13 @@ export interface WorkloadView {
   readonly pending: number;
   /** Bundle of the own trust domain. */
   readonly bundle: CachedBundle | undefined;
-  /** Bundles of the trust domains that the granted entries federate with, by trust domain name. */
+  /**
+   * Bundles of the trust domains that the granted entries federate with and that may be handed out by themselves, by trust
+   * domain name: the relationship is unlimited, or an entry says so. Whoever can keep to `limits` does so with these too.
+   */
   readonly federatedBundles: ReadonlyMap<string, CachedBundle>;
+  /** The other ones: only for whoever enforces their `limits`, or hands them on to somebody who does. */
+  readonly limitedBundles: ReadonlyMap<string, CachedBundle>;
 }
 
 /** An open stream's share in the cache. */

@@ -29,6 +29,7 @@ function view(changes: Partial<WorkloadView>): WorkloadView {
     pending: 0,
     bundle: undefined,
     federatedBundles: new Map(),
+    limitedBundles: new Map(),
     ...changes,
   };
 }

@@ -42,8 +42,8 @@ export function jwtBundlesResponse(
   return { bundles: byTrustDomainId(allBundles(view), jwtKeySet) };
 }
 
-/** The own trust domain's bundle and the federated ones. */
-export function allBundles(view: WorkloadView): CachedBundle[] {
+/** The own trust domain's bundle and the federated ones that may be handed out by themselves. */
+function allBundles(view: WorkloadView): CachedBundle[] {
   return [...(view.bundle ? [view.bundle] : []), ...view.federatedBundles.values()];
 }
 

@@ -20,7 +20,14 @@ function setUp() {
     onDelivery: () => {},
   });
   const entries = [cachedEntry("a", ["uid:1"])];
-  cache.apply({ revision: 1n, entries, removedEntryIds: [], bundles: [], removedBundles: [] });
+  cache.apply({
+    revision: 1n,
+    entries,
+    removedEntryIds: [],
+    federationLimits: new Map(),
+    bundles: [],
+    removedBundles: [],
+  });
   return { clock, cache, end: new AbortController() };
 }
 

@@ -1,16 +1,19 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { encodeFederationLimits } from "../../proto/convert/federation-limits.ts";
 import type {
   AgentState,
   AgentStateSchema,
   StoredX509Svid as StoredSvidMessage,
 } from "../../proto/gen/assay/agent/v1/state_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
+import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import { readEntry, writeEntry } from "../cache/entry-wire.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { StoredX509Svid } from "../cache/x509-svid-cache.ts";
 import { restoreRecord } from "../cache/x509-svid-record.ts";
+import { readLimits } from "./read-limits.ts";
 import type { SyncPoint } from "./sync-cursor.ts";
 
 /** Fields of the state file's message, to be completed by others. */
@@ -25,6 +28,9 @@ export function storeView(cache: WorkloadCache, point: SyncPoint): StateFields {
     ...(point.cursor === undefined ? {} : { cursor: point.cursor }),
     entries: [...cache.entries()].map(writeEntry),
     bundles: [...cache.bundles.values()].map(({ wire }) => wire),
+    federationLimits: [...cache.bundles.values()]
+      .filter(({ limits }) => !limits.equals(FederationLimits.ANY))
+      .map(({ trustDomain, limits }) => encodeFederationLimits(trustDomain, limits)),
     x509Svids: cache.svids.stored().map(({ record, instance, executable }) => ({
       entryId: record.entryId,
       entryRevision: record.entryRevision,
@@ -53,6 +59,7 @@ export function restoreView(
     entries: tryEach(o.log, state.entries, (entry) => readEntry(entry, o.trustDomain)),
     removedEntryIds: [],
     bundles: state.bundles,
+    federationLimits: readLimits(state.federationLimits, o.log),
     removedBundles: [],
   });
   cache.removeExpiredEntries();

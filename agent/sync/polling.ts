@@ -83,6 +83,8 @@ async function pollOnce(deps: PollingDeps, link: Link, signal: AbortSignal): Pro
     entries,
     removedEntryIds,
     bundles,
+    // Such a server has no limits to tell.
+    federationLimits: new Map(),
     removedBundles: [...cache.bundles.values()]
       .map(({ trustDomain }) => trustDomain)
       .filter((name) => !held.has(name)),

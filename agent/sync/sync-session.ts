@@ -31,6 +31,8 @@ import { UpdateAssembler } from "./update-assembler.ts";
 /** The protocol versions that this agent speaks. */
 const PROTOCOL_MIN = 1;
 const PROTOCOL_MAX = 1;
+/** The capability to keep to the limits of a federation. */
+const FEDERATION_LIMITS = "federation_limits";
 /** A server that has not said hello after this long is not one to work with now. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** A server that has been silent for this many of its heartbeats is gone. */
@@ -162,6 +164,7 @@ class SyncSession {
         value: {
           protocolMin: PROTOCOL_MIN,
           protocolMax: PROTOCOL_MAX,
+          capabilities: [FEDERATION_LIMITS],
           agentVersion: this.#deps.agentVersion,
           authorizationDigest: point.authorizationDigest,
           revocationEpoch: point.revocationEpoch,

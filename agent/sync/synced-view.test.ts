@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AgentStateSchema } from "../../proto/gen/assay/agent/v1/state_pb.ts";
 import {
   Update_Kind as Kind,
   type Update,
@@ -16,6 +17,7 @@ import { TestAuthority } from "../../test/support/test-ca.ts";
 import { WorkloadCache } from "../cache/workload-cache.ts";
 import { IdentityHolder } from "../identity/identity-holder.ts";
 import { TrustStore } from "../identity/trust-store.ts";
+import { restoreView, storeView } from "./persisted-view.ts";
 import { SyncedView } from "./synced-view.ts";
 import { UpdateAssembler } from "./update-assembler.ts";
 
@@ -105,6 +107,41 @@ describe("SyncedView", () => {
     assert.equal(view.point.cursor?.revision, 5n, "an answer may come in parts");
     const { point } = view.applyUpdate(update(Kind.ENTRIES, 9n, { removedEntryIds: ["d"] }));
     assert.deepEqual([ids(), point.cursor?.revision], [["a", "b"], 9n]);
+  });
+
+  it("keeps limits beside their bundle, over a restart too, and admits nothing by limits it cannot read", () => {
+    const { cache, view, recording } = setUp();
+    const bundles = ["good.test", "odd.test", "free.test"].map((trustDomain) =>
+      create(BundleSchema, { trustDomain }),
+    );
+    const federationLimits = [
+      { trustDomain: "good.test", idPatterns: ["/a"], audiences: ["x"], endsAt: 4_000_000_000n },
+      { trustDomain: "odd.test", any: true, audiences: ["x"] },
+    ];
+    view.applyUpdate(update(Kind.SNAPSHOT, 5n, { bundles: [own(), ...bundles], federationLimits }));
+    const admits = (of: WorkloadCache, name: string) => {
+      const limits = of.bundles.get(name)?.limits;
+      return [limits?.isAny, limits?.admitsAudience("x")];
+    };
+    const later = setUp();
+    const state = create(AgentStateSchema, storeView(cache, view.point));
+    const { trustDomain } = later.trust;
+    restoreView(state, { cache: later.cache, trustDomain, log: later.recording.log });
+    for (const each of [cache, later.cache]) {
+      assert.deepEqual(admits(each, "good.test"), [false, true]);
+      assert.deepEqual(admits(each, "odd.test"), [false, false]);
+      assert.deepEqual(admits(each, "free.test"), [true, true]);
+    }
+    assert.equal(recording.messages("error").length, 1);
+    const changed = { ...federationLimits[0], audiences: ["y"] };
+    const { hasRemovals } = view.applyUpdate(
+      update(Kind.DIFFERENCE, 6n, {
+        bundles: bundles.slice(0, 1),
+        federationLimits: [changed],
+      }),
+    );
+    assert.equal(hasRemovals, true);
+    assert.deepEqual(admits(cache, "good.test"), [false, false]);
   });
 
   it("forgets bundles that an inventory does not name, and never its own", () => {

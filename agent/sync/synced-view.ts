@@ -10,6 +10,7 @@ import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import { isSameBundle } from "../cache/bundle-cache.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import { readEntry } from "../cache/entry-wire.ts";
@@ -17,6 +18,7 @@ import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { IdentityHolder } from "../identity/identity-holder.ts";
 import { signingAuthorities } from "../identity/signing-authorities.ts";
 import type { TrustStore } from "../identity/trust-store.ts";
+import { readLimits } from "./read-limits.ts";
 import { issuanceEpoch, leadsBack, SYNC_START, type SyncPoint } from "./sync-cursor.ts";
 
 export interface SyncedViewDeps {
@@ -44,6 +46,8 @@ export interface ViewChange {
   readonly entries: readonly CachedEntry[];
   readonly removedEntryIds: readonly string[];
   readonly bundles: readonly Bundle[];
+  /** How far the foreign trust domains among `bundles` are trusted; one that is not named, for everything. */
+  readonly federationLimits: ReadonlyMap<string, FederationLimits>;
   readonly removedBundles: readonly string[];
   readonly revocations: readonly Revocation[];
 }
@@ -108,7 +112,9 @@ export class SyncedView {
       policyRevision: update.policyRevision,
     };
     const entries = this.readEntries(update.entries);
-    const change = { point, entries, ...pickBundles(update), revocations: update.revocations };
+    const { revocations } = update;
+    const federationLimits = readLimits(update.federationLimits, this.#deps.log);
+    const change = { point, entries, ...pickBundles(update), federationLimits, revocations };
     switch (update.kind) {
       case Kind.DIFFERENCE:
         return this.#applyDifference({ ...change, removedEntryIds: update.removedEntryIds });
@@ -293,7 +299,8 @@ function takesAway(change: ViewChange, cache: WorkloadCache): boolean {
     }) ||
     change.bundles.some((bundle) => {
       const held = cache.bundles.get(bundle.trustDomain);
-      return held !== undefined && !isSameBundle(held.wire, bundle);
+      const limits = change.federationLimits.get(bundle.trustDomain) ?? FederationLimits.ANY;
+      return held !== undefined && !(isSameBundle(held.wire, bundle) && held.limits.equals(limits));
     })
   );
 }

@@ -35,6 +35,7 @@ function merge(first: Update, next: Update): Update {
     removedEntryIds: [...first.removedEntryIds, ...next.removedEntryIds],
     inventory: [...first.inventory, ...next.inventory],
     bundles: [...first.bundles, ...next.bundles],
+    federationLimits: [...first.federationLimits, ...next.federationLimits],
     removedBundles: [...first.removedBundles, ...next.removedBundles],
     revocations: [...first.revocations, ...next.revocations],
   });

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
+import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import { clusterNameSchema } from "./cluster-settings.ts";
-import { IdPattern, idPatternSchema } from "./id-pattern.ts";
+import { idPatternSchema } from "./id-pattern.ts";
 
 /** What the registrar of one cluster may write, and how it works. Durations in milliseconds. */
 export interface RegistrarSettings {

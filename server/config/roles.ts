@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { type IdPattern, idPatternSchema } from "./id-pattern.ts";
+import type { IdPattern } from "../../spiffe/id/id-pattern.ts";
+import { idPatternSchema } from "./id-pattern.ts";
 
 /**
  * What a caller may be allowed to do, in words of the field. Nothing is allowed without a role, and no role contains another:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { IdPattern } from "../config/id-pattern.ts";
+import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import type { Grants, Role } from "../config/roles.ts";
 import { decideEntryWrite, type EntryToWrite } from "./entry-access.ts";
 

@@ -1,4 +1,4 @@
-import { IdPattern } from "../config/id-pattern.ts";
+import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import type { RegistrarSettings } from "../config/registrar-settings.ts";
 import type { Grants } from "../config/roles.ts";
 import type { TemplateContext } from "./template-data.ts";

@@ -119,6 +119,7 @@ export class FakeWorkloadViews implements WorkloadViews {
         }),
       ),
       federatedBundles: new Map(),
+      limitedBundles: new Map(),
     };
   }
 

@@ -17,6 +17,7 @@ export function cachedEntry(
     spiffeId: `spiffe://td.test/${id}`,
     selectors: selectors.map((value) => ({ type: "unix", value })),
     federatesWith: [],
+    unrestrictedFederation: [],
     hint: "",
     storeSvid: false,
     prefetch: true,

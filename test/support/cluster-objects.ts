@@ -1,4 +1,3 @@
-import { IdPattern } from "../../server/config/id-pattern.ts";
 import { type Namespace, parseNamespace } from "../../server/k8s/objects/namespace.ts";
 import { type Node, parseNode } from "../../server/k8s/objects/node.ts";
 import { type Pod, parsePod } from "../../server/k8s/objects/pod.ts";
@@ -11,6 +10,7 @@ import {
 import type { PodRule } from "../../server/registrar/resources/pod-rule.ts";
 import type { ResourceKind } from "../../server/registrar/resources/resource.ts";
 import { parseService, type Service } from "../../server/registrar/service.ts";
+import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 
 /** Objects of a cluster, as its API would give them, cut down to what a test is about. */
 interface PodChanges {

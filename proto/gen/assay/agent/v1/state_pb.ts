@@ -7,6 +7,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { FederationLimits } from "../../federation/v1/limits_pb.ts";
+import { file_assay_federation_v1_limits } from "../../federation/v1/limits_pb.ts";
 import type { AuditHead, AuthorizedEntry, Cursor } from "../../sync/v1/sync_pb.ts";
 import { file_assay_sync_v1_sync } from "../../sync/v1/sync_pb.ts";
 import type { Bundle } from "../../../spire/api/types/bundle_pb.ts";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/agent/v1/state.proto.
  */
 export const file_assay_agent_v1_state: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEitAQKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkEisKCXdpdG5lc3NlZBgQIAMoCzIYLmFzc2F5LnN5bmMudjEuQXVkaXRIZWFkEhgKEGRpc3B1dGVkX3dyaXRlcnMYESADKAkiagoNQWdlbnRJZGVudGl0eRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgBIAMoDBITCgtwcml2YXRlX2tleRgCIAEoDBIUCgxyZWF0dGVzdGFibGUYAyABKAgSEwoLcmVuZXdfYXRfbXMYBCABKAMipQEKDlN0b3JlZFg1MDlTdmlkEhAKCGVudHJ5X2lkGAEgASgJEhYKDmVudHJ5X3JldmlzaW9uGAIgASgDEhAKCGluc3RhbmNlGAMgASgJEhIKCmV4ZWN1dGFibGUYBCABKAkSGQoRY2VydGlmaWNhdGVfY2hhaW4YBSABKAwSEwoLcHJpdmF0ZV9rZXkYBiABKAwSEwoLcmVuZXdfYXRfbXMYByABKANiBnByb3RvMw", [file_assay_sync_v1_sync, file_spire_api_types_bundle]);
+  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEi9gQKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkEisKCXdpdG5lc3NlZBgQIAMoCzIYLmFzc2F5LnN5bmMudjEuQXVkaXRIZWFkEhgKEGRpc3B1dGVkX3dyaXRlcnMYESADKAkSQAoRZmVkZXJhdGlvbl9saW1pdHMYEiADKAsyJS5hc3NheS5mZWRlcmF0aW9uLnYxLkZlZGVyYXRpb25MaW1pdHMiagoNQWdlbnRJZGVudGl0eRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgBIAMoDBITCgtwcml2YXRlX2tleRgCIAEoDBIUCgxyZWF0dGVzdGFibGUYAyABKAgSEwoLcmVuZXdfYXRfbXMYBCABKAMipQEKDlN0b3JlZFg1MDlTdmlkEhAKCGVudHJ5X2lkGAEgASgJEhYKDmVudHJ5X3JldmlzaW9uGAIgASgDEhAKCGluc3RhbmNlGAMgASgJEhIKCmV4ZWN1dGFibGUYBCABKAkSGQoRY2VydGlmaWNhdGVfY2hhaW4YBSABKAwSEwoLcHJpdmF0ZV9rZXkYBiABKAwSEwoLcmVuZXdfYXRfbXMYByABKANiBnByb3RvMw", [file_assay_federation_v1_limits, file_assay_sync_v1_sync, file_spire_api_types_bundle]);
 
 /**
  * @generated from message assay.agent.v1.AgentState
@@ -124,6 +126,13 @@ export type AgentState = Message<"assay.agent.v1.AgentState"> & {
    * @generated from field: repeated string disputed_writers = 17;
    */
   disputedWriters: string[];
+
+  /**
+   * How far the foreign trust domains among `bundles` are trusted; one without limits is for everything.
+   *
+   * @generated from field: repeated assay.federation.v1.FederationLimits federation_limits = 18;
+   */
+  federationLimits: FederationLimits[];
 };
 
 /**

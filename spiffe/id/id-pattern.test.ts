@@ -14,10 +14,15 @@ describe("IdPattern", () => {
     ["/ns/shop/**", "/ns/shopping/sa", false],
     ["/**", "/anything", true],
     ["/*", "/a/b", false],
+    ["/*", "", false],
+    ["/**", "", false],
+    ["/v1.2/*", "/v1x2/a", false],
   ];
   for (const [pattern, path, matches] of cases) {
     it(`${pattern} ${matches ? "matches" : "does not match"} ${path}`, () => {
-      assert.equal(IdPattern.parse(pattern).matches(path), matches);
+      const parsed = IdPattern.parse(pattern);
+      assert.equal(parsed.matches(path), matches);
+      assert.equal(new RegExp(`^${parsed.toRegexSource()}$`).test(path), matches);
     });
   }
 

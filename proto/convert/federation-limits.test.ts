@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { refused } from "../../test/support/refused.ts";
+import { FederationLimitsSchema } from "../gen/assay/federation/v1/limits_pb.ts";
+import { decodeFederationLimits, encodeFederationLimits, MAX_LIMITS } from "./federation-limits.ts";
+
+const message = (fields: object) => create(FederationLimitsSchema, fields);
+
+describe("federation limits", () => {
+  it("come back as they were", () => {
+    for (const fields of [
+      { trustDomain: "a.test", any: true, purpose: "migration", owner: "platform" },
+      {
+        trustDomain: "a.test",
+        idPatterns: ["/a/*"],
+        audiences: ["x", "*"],
+        endsAt: 2_000_000_000n,
+      },
+      { trustDomain: "a.test" },
+    ]) {
+      const given = message(fields);
+      assert.deepEqual(encodeFederationLimits("a.test", decodeFederationLimits("l", given)), given);
+    }
+  });
+
+  const cases: readonly (readonly [fields: object, message: string])[] = [
+    [{ any: true, audiences: ["x"] }, "l.any: excludes patterns and audiences"],
+    [{ idPatterns: ["a"] }, 'l.id_patterns[0]: a pattern starts with "/"'],
+    [{ audiences: [""] }, "l.audiences[0]: must not be empty"],
+    [
+      { audiences: Array.from({ length: MAX_LIMITS + 1 }, String) },
+      `l.audiences: has ${MAX_LIMITS + 1} items, at most ${MAX_LIMITS} are allowed`,
+    ],
+    [{ any: true, endsAt: -1n }, "l.ends_at: must be a time in Unix seconds up to the year 9999"],
+  ];
+  for (const [fields, expected] of cases) {
+    it(`are refused: ${expected}`, () => {
+      assert.throws(() => decodeFederationLimits("l", message(fields)), refused(expected));
+    });
+  }
+});
