@@ -91,7 +91,7 @@ async function runOne(
 ): Promise<void> {
   const { signal } = options;
   await using dir = await TempDir.open(0o755);
-  const limits = { rates };
+  const limits = { rates, maxConnectionsPerAddress: 25_000 };
   const machine = await LocalMachine.prepare({
     home: dir.path,
     trustDomain,
