@@ -3,6 +3,7 @@ import { Metrics } from "../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../runtime/observability.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
 import { runTasks } from "../runtime/process/tasks.ts";
+import type { X509Svid } from "../spiffe/svid/x509-svid.ts";
 import {
   addAgentHealth,
   addAgentMetrics,
@@ -14,9 +15,10 @@ import { refusalRecord } from "./audit/delivery-records.ts";
 import { bootstrapTrust } from "./bootstrap-trust.ts";
 import type { WorkloadViews } from "./cache/workload-view.ts";
 import type { AgentInfo } from "./endpoints/agent-admin.ts";
-import { Endpoints } from "./endpoints/endpoints.ts";
+import { type BrokerOptions, Endpoints } from "./endpoints/endpoints.ts";
 import type { OnRefused } from "./endpoints/refusals.ts";
 import { HolderClient } from "./holder/holder-client.ts";
+import { asX509Svid } from "./identity/agent-identity.ts";
 import { runAttestation } from "./node-attestation/run-attestation.ts";
 import { type Core, type CoreDeps, openCore } from "./open-core.ts";
 import { runFederationEnds } from "./sync/federation-ends.ts";
@@ -99,6 +101,8 @@ export class Agent implements AsyncDisposable {
         ...deps,
         workloadSocket: "holder" in workloadSocket ? undefined : workloadSocket,
         limits: config.limits,
+        delegation: config.delegation,
+        broker: brokerOptions(deps, core),
         waitForIdentityMs: config.waitForIdentity,
         views: core.cache,
         attestation,
@@ -168,10 +172,30 @@ export class Agent implements AsyncDisposable {
 }
 
 function refusalRecorder(core: Core): OnRefused {
-  return ({ reason, pid, uid, caller }, suppressed) => {
+  return ({ reason, pid, uid, caller, delegateId }, suppressed) => {
     const executable = caller?.executable;
-    const refused = { reason, pid, uid, executable, selectors: caller?.selectors ?? [] };
+    const selectors = caller?.selectors ?? [];
+    const refused = { reason, pid, uid, executable, delegateId, selectors };
     core.audit.record(refusalRecord(refused, suppressed, core.identity.identity?.id.toString()));
+  };
+}
+
+/** Where brokers connect, if any may: mutual TLS with the agent's own SVID. */
+function brokerOptions({ config }: AgentDeps, core: Core): BrokerOptions | undefined {
+  const { brokers, socket, maxStreams } = config.broker;
+  if (brokers.length === 0) return undefined;
+  const { trust: bundles, identity } = core;
+  const x509Svid = (): X509Svid => {
+    if (identity.identity === undefined) throw new Error("the agent has no identity yet");
+    return asX509Svid(identity.identity);
+  };
+  const { trustDomain } = bundles;
+  return {
+    brokers,
+    endpoint: socket,
+    trustDomain,
+    tls: { svid: { x509Svid }, bundles },
+    maxStreams,
   };
 }
 

@@ -36,7 +36,9 @@ export async function runAgent(o: {
   };
   const { holder } = config.workloadSocket;
   const own = holder === undefined ? [config.workloadSocket] : [];
-  for (const { path } of [...own, config.adminSocket]) {
+  const { brokers, socket } = config.broker;
+  const forBrokers = brokers.length === 0 ? [] : [socket];
+  for (const { path } of [...own, config.adminSocket, ...forBrokers]) {
     // Workloads of every user have to get to their socket.
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   }

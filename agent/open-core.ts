@@ -151,8 +151,9 @@ function deliveryRecorder(
 ): (delivery: Delivery) => void {
   const filter = new RepeatFilter(clock);
   return (delivery) => {
-    const { kind, entryId, credential, instance, executable, uid } = delivery;
-    const what = JSON.stringify([kind, entryId, credential, instance, executable, uid]);
+    const { kind, entryId, credential, instance, executable, uid, delegate } = delivery;
+    const by = delegate?.id;
+    const what = JSON.stringify([kind, entryId, credential, instance, executable, uid, by]);
     const suppressed = filter.admit(what);
     if (suppressed === undefined) return;
     audit.record(deliveryRecord(delivery, suppressed, identity.identity?.id.toString()));

@@ -16,6 +16,17 @@ export interface Delivery {
   readonly podUid: string | undefined;
   readonly executable: string | undefined;
   readonly uid: number;
+  /** Who took it for the workload. */
+  readonly delegate: DeliveredTo | undefined;
+}
+
+/** A process that acts for a workload. */
+export interface DeliveredTo {
+  /** Its SPIFFE ID. */
+  readonly id: string;
+  readonly uid: number;
+  readonly podUid?: string | undefined;
+  readonly executable?: string | undefined;
 }
 
 /** A workload that got nothing. */
@@ -24,6 +35,8 @@ export interface Refused {
   readonly pid: number;
   readonly uid: number;
   readonly executable: string | undefined;
+  /** SPIFFE ID of who asked for it, where that was somebody else. */
+  readonly delegateId: string | undefined;
   readonly selectors: readonly { readonly type: string; readonly value: string }[];
 }
 
@@ -33,12 +46,12 @@ export function deliveryRecord(
   suppressed: number,
   agentId: string | undefined,
 ): AuditDraft {
-  const { kind, credential, audience, executable } = delivery;
+  const { kind, credential, audience, executable, delegate } = delivery;
   return {
     action: `svid.${kind}.deliver`,
     source: "unix",
     subject: subjectOf(delivery.spiffeId, agentId, delivery.podUid),
-    actors: [{ kind: "user", id: `uid:${delivery.uid}`, podUid: null, node: null }],
+    actors: actorsOf(delivery, agentId),
     credential: {
       kind,
       issuer: delivery.issuer,
@@ -48,7 +61,12 @@ export function deliveryRecord(
       expiry: delivery.expiresAt.toISOString(),
     },
     entry: { id: delivery.entryId, revision: Number(delivery.entryRevision) },
-    details: { instance: delivery.instance, executable: executable ?? null, suppressed },
+    details: {
+      instance: delivery.instance,
+      executable: executable ?? null,
+      ...(delegate && { delegate_executable: delegate.executable ?? null }),
+      suppressed,
+    },
   };
 }
 
@@ -58,11 +76,12 @@ export function refusalRecord(
   suppressed: number,
   agentId: string | undefined,
 ): AuditDraft {
-  const { reason, pid, uid, executable, selectors } = refused;
+  const { reason, pid, uid, executable, delegateId, selectors } = refused;
   return {
     action: "workload.refuse",
     source: "unix",
     subject: subjectOf(`uid:${uid}`, agentId, undefined),
+    ...(delegateId !== undefined && { actors: [subjectOf(delegateId, agentId, undefined)] }),
     decision: "deny",
     reasonCode: reason,
     details: {
@@ -72,6 +91,17 @@ export function refusalRecord(
       suppressed,
     },
   };
+}
+
+// Without a delegate the workload acts for itself.
+function actorsOf({ delegate, uid }: Delivery, agentId: string | undefined): AuditSubject[] {
+  const user: AuditSubject = {
+    kind: "user",
+    id: `uid:${delegate?.uid ?? uid}`,
+    podUid: null,
+    node: null,
+  };
+  return delegate === undefined ? [user] : [user, subjectOf(delegate.id, agentId, delegate.podUid)];
 }
 
 function subjectOf(

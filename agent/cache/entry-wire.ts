@@ -27,6 +27,7 @@ export function readEntry(authorized: AuthorizedEntry, trustDomain: TrustDomain)
     federatesWith: [...entry.federatesWith],
     unrestrictedFederation: [...authorized.unrestrictedFederation],
     hint: entry.hint,
+    privileged: entry.admin || entry.downstream,
     storeSvid: entry.storeSvid,
     prefetch: !entry.storeSvid && entry.additionalAttributes?.disableX509SvidPrefetch !== true,
     freshJwt: entry.additionalAttributes?.jwtSvidIncludeJti === true,
@@ -47,6 +48,7 @@ export function writeEntry(entry: CachedEntry): AuthorizedEntry {
       selectors: [...entry.selectors],
       federatesWith: [...entry.federatesWith],
       hint: entry.hint,
+      admin: entry.privileged,
       storeSvid: entry.storeSvid,
       additionalAttributes: {
         disableX509SvidPrefetch: !entry.prefetch && !entry.storeSvid,

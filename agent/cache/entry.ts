@@ -20,6 +20,8 @@ export interface CachedEntry {
   /** Those of them whose bundles may be handed out by themselves although the relationship is limited. */
   readonly unrestrictedFederation: readonly string[];
   readonly hint: string;
+  /** Its identity is an administrator's or a nested server's: nobody else may act for it. */
+  readonly privileged: boolean;
   /** For a store outside this node: never handed to a local workload. */
   readonly storeSvid: boolean;
   /** Order an X509-SVID before anyone asks for it. */

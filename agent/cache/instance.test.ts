@@ -22,6 +22,24 @@ const cases: readonly { name: string; scope: InstanceScope; facts: InstanceFacts
       key: "container:c1",
     },
     { name: "else a systemd unit", scope: "platform", facts: inUnit, key: "unit:billing.service" },
+    {
+      name: "a delegate is one for each workload",
+      scope: "platform",
+      facts: { ...inPod, delegate: "spiffe://td.test/proxy in pod:p2" },
+      key: "spiffe://td.test/proxy in pod:p2 for pod:p1",
+    },
+    {
+      name: "also where it names selectors",
+      scope: "process",
+      facts: { ...bare, delegate: "spiffe://td.test/proxy in uid:0", selectors: "abc" },
+      key: "spiffe://td.test/proxy in uid:0 for selectors:abc",
+    },
+    {
+      name: "shared stays shared",
+      scope: "shared",
+      facts: { ...bare, delegate: "spiffe://td.test/proxy in uid:0" },
+      key: "shared",
+    },
     { name: "else all of a uid", scope: "platform", facts: bare, key: "uid:1000" },
     {
       name: "container: told apart in one pod",

@@ -14,6 +14,10 @@ export interface InstanceFacts {
   readonly uid: number;
   /** Tells this process from every other one of this boot, for example "4711@88123" (pid and start time). */
   readonly process: string;
+  /** Who holds what is issued, where that is not the workload itself: "spiffe://example.org/proxy in pod:5f0c...". */
+  readonly delegate?: string;
+  /** Digest of the selectors that a delegate names its workload by, where it does not name a process. */
+  readonly selectors?: string;
 }
 
 /** The instance key of every entry that says `shared`. */
@@ -34,12 +38,18 @@ export function parseInstanceScope(text: string): InstanceScope {
 
 /**
  * Names the instance that a caller is under a scope, for example "pod:5f0c...". Where the platform does not know the named kind
- * the next wider one is taken: pod, else container, else systemd unit, else uid.
+ * the next wider one is taken: pod, else container, else systemd unit, else uid. A delegate is an instance of its own for each
+ * workload that it acts for, so that a serial still names one holder.
  */
 export function instanceKey(scope: InstanceScope, facts: InstanceFacts): string {
+  if (scope === "shared") return SHARED_INSTANCE;
+  const own =
+    facts.selectors === undefined ? ownInstance(scope, facts) : `selectors:${facts.selectors}`;
+  return facts.delegate === undefined ? own : `${facts.delegate} for ${own}`;
+}
+
+function ownInstance(scope: Exclude<InstanceScope, "shared">, facts: InstanceFacts): string {
   switch (scope) {
-    case "shared":
-      return SHARED_INSTANCE;
     case "process":
       return `process:${facts.process}`;
     case "container":

@@ -5,7 +5,7 @@ import type { BundleCache } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { type EntryIndex, grants } from "./entry-index.ts";
 import { instanceKey } from "./instance.ts";
-import { buildView } from "./view.ts";
+import { buildView, mayHave, recipientOf } from "./view.ts";
 import type { ServingState, Subscription, WorkloadCaller, WorkloadView } from "./workload-view.ts";
 import type { X509SvidCache } from "./x509-svid-cache.ts";
 
@@ -106,7 +106,7 @@ export class Subscriptions {
     const concerned = new Set(this.#byEntry.get(entry.id));
     for (const group of this.#groupsWithAnchorOf(entry)) concerned.add(group);
     for (const group of concerned) {
-      if (grants(entry, group.selectorKeys)) this.#grant(group, entry);
+      if (isGranted(group, entry)) this.#grant(group, entry);
       else this.#withdraw(group, entry.id);
       this.#touch(group, revision);
     }
@@ -154,9 +154,7 @@ export class Subscriptions {
         audience: [],
         expiresAt: identity.expiresAt,
         instance,
-        podUid: caller.instance.podUid,
-        executable: caller.executable,
-        uid: caller.instance.uid,
+        ...recipientOf(caller),
       });
     }
     handle.serialNumbers = new Set(view.identities.map(({ serialNumber }) => serialNumber));
@@ -179,7 +177,9 @@ export class Subscriptions {
     };
     this.#groups.set(key, group);
     for (const selector of keys) addTo(this.#bySelector, selector, group);
-    for (const entry of this.#deps.entries.matching(caller.selectors)) this.#grant(group, entry);
+    for (const entry of this.#deps.entries.matching(caller.selectors)) {
+      if (mayHave(caller, entry)) this.#grant(group, entry);
+    }
     group.feed.set(this.#viewOf(group));
     return group;
   }
@@ -295,9 +295,13 @@ export class Subscriptions {
 const NO_GROUPS: ReadonlySet<Group> = new Set();
 
 function groupKey(kind: SubscriptionKind, caller: WorkloadCaller): string {
-  const { podUid, containerId, systemdUnit, uid, process } = caller.instance;
-  const instance = [podUid, containerId, systemdUnit, uid, process];
+  const { podUid, containerId, systemdUnit, uid, process, delegate } = caller.instance;
+  const instance = [podUid, containerId, systemdUnit, uid, process, delegate];
   return JSON.stringify([kind, selectorSetDigest(caller.selectors), instance, caller.executable]);
+}
+
+function isGranted({ caller, selectorKeys }: Group, entry: CachedEntry): boolean {
+  return grants(entry, selectorKeys) && mayHave(caller, entry);
 }
 
 function federatesWith(group: Group, trustDomain: string): boolean {

@@ -1,9 +1,11 @@
+import type { Delivery } from "../audit/delivery-records.ts";
 import type { BundleCache, CachedBundle } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { byAge } from "./entry-index.ts";
 import type {
   GrantedEntry,
   ServingState,
+  WorkloadCaller,
   WorkloadIdentity,
   WorkloadView,
 } from "./workload-view.ts";
@@ -49,6 +51,19 @@ export function toGrantedEntry(entry: CachedEntry): GrantedEntry {
     hint: entry.hint,
     allowedAudiences: entry.allowedAudiences,
   };
+}
+
+/** Whether a caller may have what its selectors grant: a delegate does not become an administrator by acting for one. */
+export function mayHave({ delegate }: WorkloadCaller, { privileged }: CachedEntry): boolean {
+  return delegate === undefined || !privileged;
+}
+
+/** Who gets a credential, for the record. */
+export function recipientOf(
+  caller: WorkloadCaller,
+): Pick<Delivery, "podUid" | "executable" | "uid" | "delegate"> {
+  const { instance, executable, delegate } = caller;
+  return { podUid: instance.podUid, executable, uid: instance.uid, delegate };
 }
 
 function toIdentity(entry: CachedEntry, record: X509SvidRecord): WorkloadIdentity {

@@ -14,7 +14,7 @@ import { EntryIndex } from "./entry-index.ts";
 import { instanceKey } from "./instance.ts";
 import { type IssueJwtSvid, type JwtSvid, JwtSvidCache } from "./jwt-svid-cache.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { toGrantedEntry } from "./view.ts";
+import { mayHave, recipientOf, toGrantedEntry } from "./view.ts";
 import type {
   GrantedEntry,
   Subscription,
@@ -71,6 +71,7 @@ export class WorkloadCache implements WorkloadViews {
   readonly #ordersDue = new Feed(0);
   readonly #selectorKinds = new Feed(0);
   readonly #nextEnd = new Feed<Date | undefined>(undefined);
+  readonly #allBundles = new Feed<readonly CachedBundle[]>([]);
   #issuanceEpoch = "";
 
   constructor(deps: WorkloadCacheDeps) {
@@ -105,6 +106,10 @@ export class WorkloadCache implements WorkloadViews {
 
   get selectorKinds(): ReadFeed<number> {
     return this.#selectorKinds;
+  }
+
+  get allBundles(): ReadFeed<readonly CachedBundle[]> {
+    return this.#allBundles;
   }
 
   /** Changes when an X509-SVID may have to be ordered at once. */
@@ -146,16 +151,18 @@ export class WorkloadCache implements WorkloadViews {
   apply(change: CacheChange): void {
     const { revision } = change;
     for (const id of change.removedEntryIds) this.#removeEntry(id, revision);
+    const changed = new Set<string>();
     for (const name of change.removedBundles) {
-      if (name === this.#deps.trustDomain || !this.bundles.remove(name)) continue;
-      this.subscriptions.bundleChanged(name, revision);
+      if (name !== this.#deps.trustDomain && this.bundles.remove(name)) changed.add(name);
     }
     for (const wire of change.bundles) {
       const limits = change.federationLimits.get(wire.trustDomain);
       if (this.bundles.put(wire, limits) === undefined) continue;
       if (wire.trustDomain === this.#deps.trustDomain) this.#setAuthorities(wire);
-      this.subscriptions.bundleChanged(wire.trustDomain, revision);
+      changed.add(wire.trustDomain);
     }
+    for (const name of changed) this.subscriptions.bundleChanged(name, revision);
+    if (changed.size > 0) this.#allBundles.set([...this.bundles.values()]);
     this.removeEndedBundles();
     for (const entry of change.entries) this.#putEntry(entry, revision);
     const { newKinds } = this.#entries;
@@ -180,6 +187,7 @@ export class WorkloadCache implements WorkloadViews {
       this.bundles.remove(trustDomain);
       this.subscriptions.bundleChanged(trustDomain, this.#status.value.revision);
     }
+    if (ended.length > 0) this.#allBundles.set([...this.bundles.values()]);
     const next = firstEnd(this.bundles.values());
     if (next?.getTime() !== this.#nextEnd.value?.getTime()) this.#nextEnd.set(next);
     return ended.map(({ trustDomain }) => trustDomain);
@@ -217,7 +225,10 @@ export class WorkloadCache implements WorkloadViews {
 
   granted(caller: WorkloadCaller): readonly GrantedEntry[] {
     if (this.#status.value.serving !== "ready") return [];
-    return this.#entries.matching(caller.selectors).map(toGrantedEntry);
+    return this.#entries
+      .matching(caller.selectors)
+      .filter((entry) => mayHave(caller, entry))
+      .map(toGrantedEntry);
   }
 
   async fetchJwtSvid(o: {
@@ -249,9 +260,7 @@ export class WorkloadCache implements WorkloadViews {
       audience: o.audience,
       expiresAt: svid.expiresAt,
       instance,
-      podUid: o.caller.instance.podUid,
-      executable: o.caller.executable,
-      uid: o.caller.instance.uid,
+      ...recipientOf(o.caller),
     });
     return { ...svid, hint };
   }

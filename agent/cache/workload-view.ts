@@ -1,15 +1,18 @@
 import type { Selector } from "../../proto/selector.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
+import type { DeliveredTo } from "../audit/delivery-records.ts";
 import type { CachedBundle } from "./bundle-cache.ts";
 import type { InstanceFacts } from "./instance.ts";
 import type { JwtSvid } from "./jwt-svid-cache.ts";
 
-/** A caller of the Workload API, as attested. */
+/** A caller of the Workload API, as attested; or a workload that somebody else calls for. */
 export interface WorkloadCaller {
   readonly selectors: readonly Selector[];
   readonly instance: InstanceFacts;
   /** Path of the executable, for the record of who holds which credential. */
   readonly executable?: string;
+  /** Who calls, where that is not the workload itself. It gets nothing of privileged entries. */
+  readonly delegate?: DeliveredTo;
 }
 
 /**
@@ -97,6 +100,8 @@ export interface WorkloadViews {
   openX509(caller: WorkloadCaller): Subscription;
   /** The same without X509-SVIDs: `identities` stays empty and nothing is ordered. For bundles and JWT-SVIDs. */
   openEntries(caller: WorkloadCaller): Subscription;
+  /** Every bundle that this agent may know. For delegates; workloads get those of their entries. */
+  readonly allBundles: ReadFeed<readonly CachedBundle[]>;
   /** The entries that a caller's selectors grant at this moment. */
   granted(caller: WorkloadCaller): readonly GrantedEntry[];
   /** Changes when an entry comes that asks for a kind of selector which none asked for before; see `asksFor`. */

@@ -4,6 +4,12 @@ import { loadConfig } from "../../runtime/config/load.ts";
 import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import { checkRelations } from "./checks.ts";
 import {
+  type BrokerSettings,
+  brokerSchema,
+  type DelegationSettings,
+  delegationSchema,
+} from "./delegation-settings.ts";
+import {
   type NodeAttestorSettings,
   nodeAttestorSchema,
   type TrustBundleSettings,
@@ -38,6 +44,8 @@ export interface AgentConfig {
   readonly state: StateSettings;
   readonly workloadSocket: WorkloadSocketSettings;
   readonly adminSocket: SocketSettings;
+  readonly delegation: DelegationSettings;
+  readonly broker: BrokerSettings;
   readonly workloadAttestors: WorkloadAttestorSettings;
   readonly svidKeyType: "ec-p256" | "ec-p384" | "rsa-2048";
   /** Milliseconds. */
@@ -75,6 +83,8 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     adminSocket: socketSchema("/run/assay/agent/admin.sock", 0o600).describe(
       "Where the administrator of this machine asks the agent.",
     ),
+    delegation: delegationSchema,
+    broker: brokerSchema,
     workloadAttestors: workloadAttestorsSchema,
     svidKeyType: z
       .enum(["ec-p256", "ec-p384", "rsa-2048"])

@@ -9,6 +9,12 @@ interface Related {
   readonly workloadSocket: { readonly path: string; readonly holder?: string | undefined };
   readonly adminSocket: { readonly path: string };
   readonly state: { readonly path: string };
+  readonly trustDomain: string;
+  readonly delegation: { readonly delegates: readonly string[] };
+  readonly broker: {
+    readonly brokers: readonly string[];
+    readonly socket: { readonly path: string };
+  };
   readonly waitForIdentity: number;
 }
 
@@ -36,6 +42,24 @@ export function checkRelations(config: Related): readonly RelationProblem[] {
   }
   if (waitForIdentity > MAX_WAIT_FOR_IDENTITY_MS) {
     problems.push({ path: ["waitForIdentity"], message: "expected at most 10s" });
+  }
+  return [...problems, ...checkDelegation(config)];
+}
+
+function checkDelegation(config: Related): readonly RelationProblem[] {
+  const { trustDomain, delegation, broker, workloadSocket, adminSocket, state } = config;
+  const isForeign = (id: string): boolean => !id.startsWith(`spiffe://${trustDomain}/`);
+  const message = "expected SPIFFE IDs of this trust domain";
+  const problems: RelationProblem[] = [];
+  if (delegation.delegates.some(isForeign)) {
+    problems.push({ path: ["delegation", "delegates"], message });
+  }
+  if (broker.brokers.some(isForeign)) problems.push({ path: ["broker", "brokers"], message });
+  if ([workloadSocket.path, adminSocket.path, state.path].includes(broker.socket.path)) {
+    problems.push({
+      path: ["broker", "socket", "path"],
+      message: "expected another path than the agent's other sockets and its state",
+    });
   }
   return problems;
 }

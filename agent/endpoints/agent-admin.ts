@@ -12,13 +12,13 @@ import type {
   ListRefusalsResponseSchema,
 } from "../../proto/gen/assay/agent/v1/agent_pb.ts";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
-import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { AttestedCaller } from "../workload-attestation/attest.ts";
 import { refusalMessage } from "./refusal-message.ts";
 import type { Refusals } from "./refusals.ts";
+import type { WorkloadPeer } from "./workload-peer.ts";
 
 /** What the agent as a whole can tell about itself; the composition root knows it. */
 export type AgentInfo = MessageInitShape<typeof GetInfoResponseSchema>;
@@ -30,7 +30,7 @@ export interface AgentAdminDeps {
   readonly info: () => AgentInfo;
 }
 
-export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCredentials> {
+export class AgentAdminService implements Handlers<typeof AgentAdmin, WorkloadPeer> {
   readonly #deps: AgentAdminDeps;
 
   constructor(deps: AgentAdminDeps) {
@@ -43,7 +43,7 @@ export class AgentAdminService implements Handlers<typeof AgentAdmin, PeerCreden
 
   async explainProcess(
     request: ExplainProcessRequest,
-    call: CallContext<PeerCredentials>,
+    call: CallContext<WorkloadPeer>,
   ): Promise<MessageInitShape<typeof ExplainProcessResponseSchema>> {
     const { pid } = request;
     if (pid <= 0) throw invalidArgument("pid must be positive");

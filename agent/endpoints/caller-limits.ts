@@ -1,4 +1,7 @@
+import { unavailable } from "../../runtime/errors/status-error.ts";
 import { containerHead } from "../workload-attestation/cgroup.ts";
+import type { Refusals } from "./refusals.ts";
+import type { WorkloadPeer } from "./workload-peer.ts";
 
 /**
  * Keeps one hostile process from starving the node. A caller is a container, or else a uid in a cgroup, so that neither forking
@@ -72,4 +75,21 @@ class Counter {
       },
     };
   }
+}
+
+/**
+ * Counts a call of any service against its caller before any of its message is here, so that one caller can make this agent
+ * hold no more than its streams and calls times the largest message, over all its connections.
+ *
+ * @throws {StatusError} UNAVAILABLE when the caller has enough
+ */
+export function admitCall(
+  o: { readonly limits: CallerLimits; readonly refusals: Refusals },
+  { credentials: { pid, uid }, limitKey }: WorkloadPeer,
+  { isStream }: { readonly isStream: boolean },
+): Disposable {
+  const admission = isStream ? o.limits.stream(limitKey) : o.limits.call(limitKey);
+  if (admission !== undefined) return admission;
+  o.refusals.add({ reason: "caller_limit", pid, uid });
+  throw unavailable("too many calls from this caller", { reason: "caller_limit" });
 }

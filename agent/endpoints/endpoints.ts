@@ -10,6 +10,7 @@ import type { UnixEndpoint } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
+import type { DelegationSettings } from "../config/delegation-settings.ts";
 import type { LimitSettings } from "../config/serving-settings.ts";
 import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts";
 import type { OpenAttestors } from "../workload-attestation/open-attestors.ts";
@@ -17,10 +18,12 @@ import { AdminEndpoint } from "./admin-endpoint.ts";
 import type { AgentInfo } from "./agent-admin.ts";
 import { attestProcess } from "./attest-process.ts";
 import { CallerLimits } from "./caller-limits.ts";
+import { BrokerEndpoint, type BrokerEndpointDeps } from "./delegation/broker-endpoint.ts";
 import { type ExplainDeps, explainToServer } from "./explain-to-server.ts";
 import { type OnRefused, type Refusal, Refusals } from "./refusals.ts";
 import { NO_COUNTERS, type WorkloadCounters } from "./workload-counters.ts";
 import { WorkloadEndpoint } from "./workload-endpoint.ts";
+import type { WorkloadSessionDeps } from "./workload-session.ts";
 
 export interface EndpointsDeps {
   /** Absent when others will say what to listen on. */
@@ -29,6 +32,9 @@ export interface EndpointsDeps {
   /** User IDs that may use the admin socket. */
   readonly adminUids: ReadonlySet<number>;
   readonly limits: LimitSettings;
+  readonly delegation: DelegationSettings;
+  /** Absent unless brokers may call. */
+  readonly broker?: BrokerOptions | undefined;
   readonly waitForIdentityMs: number;
   readonly views: WorkloadViews;
   readonly attestation: Pick<OpenAttestors, "attestors" | "explaining">;
@@ -39,6 +45,13 @@ export interface EndpointsDeps {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** What serving brokers takes. */
+export interface BrokerOptions
+  extends Pick<BrokerEndpointDeps, "endpoint" | "trustDomain" | "tls" | "maxStreams"> {
+  /** SPIFFE IDs. */
+  readonly brokers: readonly string[];
 }
 
 const attestationTimeLimitMs = 5_000;
@@ -63,33 +76,48 @@ export class Endpoints implements AsyncDisposable {
       isSameProcess,
     };
     const explaining = { ...attestation, attestors: deps.attestation.explaining };
+    const session: WorkloadSessionDeps = {
+      attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),
+      isPresent: ({ credentials }) => isSameProcess(credentials),
+      waitForIdentityMs: deps.waitForIdentityMs,
+      views,
+      refusals,
+      counters,
+      clock,
+    };
+    const limitsWith = (streamsPerCaller: number): CallerLimits =>
+      new CallerLimits({
+        connectionsPerCaller: limits.maxConnectionsPerCaller,
+        streamsPerCaller,
+        callsPerCaller: limits.maxCallsPerCaller,
+      });
     await using opening = new AsyncDisposableStack();
     const workloads = opening.use(
       new WorkloadEndpoint({
+        ...session,
         maxConnections: limits.maxConnections,
         maxStreams: limits.maxStreamsPerCaller + limits.maxCallsPerCaller,
         maxMessageBytes: limits.maxMessageBytes,
-        limits: new CallerLimits({
-          connectionsPerCaller: limits.maxConnectionsPerCaller,
-          streamsPerCaller: limits.maxStreamsPerCaller,
-          callsPerCaller: limits.maxCallsPerCaller,
-        }),
-        attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),
-        isPresent: ({ credentials }) => isSameProcess(credentials),
-        waitForIdentityMs: deps.waitForIdentityMs,
-        views,
-        refusals,
-        counters,
+        limits: limitsWith(limits.maxStreamsPerCaller),
         log: log.child({ component: "workload_api" }),
-        clock,
         random,
       }),
     );
     if (deps.workloadSocket) opening.use(await workloads.listen(deps.workloadSocket));
+    const { delegates, maxStreams } = deps.delegation;
     opening.use(
       await AdminEndpoint.open({
         endpoint: deps.adminSocket,
-        admittedUids: deps.adminUids,
+        adminUids: deps.adminUids,
+        delegation:
+          delegates.length === 0
+            ? undefined
+            : {
+                ...session,
+                delegates: new Set(delegates),
+                limits: limitsWith(maxStreams),
+                maxStreams: maxStreams + limits.maxCallsPerCaller,
+              },
         attestProcess: (pid, signal) => attestProcess(explaining, pid, signal),
         views,
         refusals,
@@ -99,6 +127,21 @@ export class Endpoints implements AsyncDisposable {
         random,
       }),
     );
+    const { broker } = deps;
+    if (broker !== undefined) {
+      opening.use(
+        await BrokerEndpoint.open({
+          ...session,
+          ...broker,
+          brokers: new Set(broker.brokers),
+          limits: limitsWith(broker.maxStreams),
+          maxStreams: broker.maxStreams + limits.maxCallsPerCaller,
+          maxMessageBytes: limits.maxMessageBytes,
+          log: log.child({ component: "broker_api" }),
+          random,
+        }),
+      );
+    }
     const explanations = { refusals, views, attestation: explaining, clock };
     return new Endpoints(explanations, workloads, opening.move());
   }
@@ -130,7 +173,7 @@ export class Endpoints implements AsyncDisposable {
 
 function logRefusal(
   log: Logger,
-  { reason, pid, uid, caller, cause }: Refusal,
+  { reason, pid, uid, caller, delegateId, cause }: Refusal,
   suppressed: number,
 ): void {
   log.info(
@@ -140,6 +183,7 @@ function logRefusal(
       caller_pid: pid,
       caller_uid: uid,
       executable: caller?.executable,
+      delegate_id: delegateId,
       ...(reason === "attestor_failed" && { detail: openQuestions(caller) }),
       suppressed,
       ...(cause === undefined ? {} : { err: cause }),

@@ -21,6 +21,8 @@ export interface EntitlementDeps {
   readonly isAnswer: (view: WorkloadView) => boolean;
   /** Told once, when the call is refused. */
   readonly onRefused: (view: WorkloadView) => void;
+  /** Why a view is no answer whatever was asked; {@link refusalOf} unless given. */
+  readonly refusalOf?: (view: WorkloadView) => StatusError | undefined;
   /** Told once a caller without identity has been held, whether it has one now. */
   readonly onHeld?: (isServed: boolean) => void;
 }
@@ -38,12 +40,13 @@ export async function* entitledViews(
   deps: EntitlementDeps,
   signal: AbortSignal,
 ): AsyncGenerator<WorkloadView> {
-  const isHeld = refusalOf(deps.feed.value) !== undefined && deps.waitMs() > 0;
-  await firstAnswer(deps, signal);
-  if (isHeld) deps.onHeld?.(refusalOf(deps.feed.value) === undefined);
+  const refused = deps.refusalOf ?? refusalOf;
+  const isHeld = refused(deps.feed.value) !== undefined && deps.waitMs() > 0;
+  await firstAnswer(deps, refused, signal);
+  if (isHeld) deps.onHeld?.(refused(deps.feed.value) === undefined);
   let answered = -1;
   for await (const view of deps.feed.subscribe(signal)) {
-    const problem = refusalOf(view);
+    const problem = refused(view);
     if (problem) {
       deps.onRefused(view);
       throw problem;
@@ -56,27 +59,29 @@ export async function* entitledViews(
 }
 
 /** Waits until the feed holds an answer, for as long as the situation deserves. */
-async function firstAnswer(deps: EntitlementDeps, signal: AbortSignal): Promise<void> {
+async function firstAnswer(
+  deps: EntitlementDeps,
+  refused: typeof refusalOf,
+  signal: AbortSignal,
+): Promise<void> {
   const { feed, clock } = deps;
   const startMs = clock.monotonicMs();
   const entitlementWaitMs = deps.waitMs();
   for (;;) {
     const view = feed.value;
-    if (signal.aborted || isSettled(view, deps)) return;
-    const limitMs = refusalOf(view) ? entitlementWaitMs : issuanceWaitMs;
+    const isRefused = refused(view) !== undefined;
+    // A first answer holds every identity that is on its way, so that the default one stays the default.
+    const isSettled = !isRefused && deps.isAnswer(view) && view.pending === 0;
+    if (signal.aborted || isSettled) return;
+    const limitMs = isRefused ? entitlementWaitMs : issuanceWaitMs;
     const leftMs = startMs + limitMs - clock.monotonicMs();
     if (leftMs <= 0) {
-      if (refusalOf(view) || deps.isAnswer(view)) return;
+      if (isRefused || deps.isAnswer(view)) return;
       deps.onRefused(view);
       throw unavailable("identity is being issued", { reason: "issuance_pending" });
     }
     await nextChange(feed, leftMs, clock, signal);
   }
-}
-
-/** A first answer holds every identity that is on its way, so that the default one stays the default. */
-function isSettled(view: WorkloadView, deps: EntitlementDeps): boolean {
-  return !refusalOf(view) && deps.isAnswer(view) && view.pending === 0;
 }
 
 async function nextChange(

@@ -7,7 +7,7 @@ type Reported = Omit<Refusal, "reason"> & { readonly reason: RefusalReason | und
 
 /** A refusal as the server and `assay why` read it. */
 export function refusalMessage(
-  { at, pid, uid, reason, caller }: Reported,
+  { at, pid, uid, reason, caller, delegateId }: Reported,
   agentRevision: bigint,
 ): MessageInitShape<typeof RefusalSchema> {
   return {
@@ -16,6 +16,7 @@ export function refusalMessage(
     uid,
     reasonCode: reason ?? "",
     executable: caller?.executable ?? "",
+    delegateId: delegateId ?? "",
     selectors: [...(caller?.selectors ?? [])],
     // What can never be known of a caller is no failure: of a container, for instance, the path of its program.
     failedAttestors: [

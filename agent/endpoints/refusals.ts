@@ -13,7 +13,11 @@ export type RefusalReason =
   | "agent_behind"
   | "issuance_refused"
   | "caller_gone"
-  | "caller_limit";
+  | "caller_limit"
+  | "process_gone"
+  | "not_delegate"
+  | "not_broker"
+  | "not_administrator";
 
 export interface Refusal {
   readonly at: Date;
@@ -21,7 +25,7 @@ export interface Refusal {
   readonly pid: number;
   readonly uid: number;
   /** Absent when the caller could not be attested at all. */
-  readonly caller?: AttestedCaller;
+  readonly caller?: Pick<AttestedCaller, "selectors" | "undecided" | "executable">;
   /** SPIFFE ID of who asked, where that was somebody else: a delegate or a broker. */
   readonly delegateId?: string;
   /** What went wrong, where something did. */

@@ -6,7 +6,6 @@ import type { Socket } from "node:net";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
-import { unavailable } from "../../runtime/errors/status-error.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
@@ -15,7 +14,7 @@ import { RpcServer } from "../../runtime/rpc/server.ts";
 import { service } from "../../runtime/rpc/service.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { readCgroupPath } from "../workload-attestation/process-facts.ts";
-import { type CallerLimits, limitKey } from "./caller-limits.ts";
+import { admitCall, type CallerLimits, limitKey } from "./caller-limits.ts";
 import { endpointHealth } from "./endpoint-health.ts";
 import { Reflection } from "./reflection.ts";
 import { requireSecurityHeader } from "./security-header.ts";
@@ -61,7 +60,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
       ],
       interceptors: [requireSecurityHeader],
       callerOf: (connectionId) => this.#peerOf(connectionId),
-      admit: (peer, { isStream }) => admit(deps, peer, isStream ? "stream" : "call"),
+      admit: (peer, call) => admitCall(deps, peer, call),
       log,
       clock,
       random,
@@ -126,21 +125,4 @@ export class WorkloadEndpoint implements AsyncDisposable {
     if (peer === undefined) throw new Error("connection has no peer");
     return peer;
   }
-}
-
-/**
- * Counts a call of any service against its caller before any of its message is here, so that one caller can make this agent
- * hold no more than its streams and calls times the largest message, over all its connections.
- *
- * @throws {StatusError} UNAVAILABLE when the caller has enough
- */
-function admit(
-  { limits, refusals }: WorkloadEndpointDeps,
-  { credentials: { pid, uid }, limitKey }: WorkloadPeer,
-  kind: "stream" | "call",
-): Disposable {
-  const admission = limits[kind](limitKey);
-  if (admission !== undefined) return admission;
-  refusals.add({ reason: "caller_limit", pid, uid });
-  throw unavailable("too many calls from this caller", { reason: "caller_limit" });
 }

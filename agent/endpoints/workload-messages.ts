@@ -2,21 +2,30 @@
  * From views to the messages of the SPIFFE Workload API. Every message is the full state, never a
  * difference (Workload API 4.3).
  */
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  JWTBundlesResponseSchema,
-  X509BundlesResponseSchema,
-  X509SVIDResponseSchema,
-} from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import { formatWorkloadJwks } from "../../spiffe/bundle/workload-jwks.ts";
 import type { CachedBundle } from "../cache/bundle-cache.ts";
 import type { WorkloadView } from "../cache/workload-view.ts";
 
 const encoder = new TextEncoder();
 
-export function x509SvidResponse(
-  view: WorkloadView,
-): MessageInitShape<typeof X509SVIDResponseSchema> {
+/** The fields of an answer with X509-SVIDs, in the Workload API and the Broker API. */
+export interface X509SvidFields {
+  readonly svids: {
+    readonly spiffeId: string;
+    readonly x509Svid: Uint8Array;
+    readonly x509SvidKey: Uint8Array;
+    readonly bundle: Uint8Array;
+    readonly hint: string;
+  }[];
+  readonly federatedBundles: Record<string, Uint8Array>;
+}
+
+/** The fields of an answer with bundles, likewise. */
+export interface BundleFields {
+  readonly bundles: Record<string, Uint8Array>;
+}
+
+export function x509SvidResponse(view: WorkloadView): X509SvidFields {
   const bundle = view.bundle?.x509AuthoritiesDer ?? new Uint8Array();
   return {
     svids: withUniqueHints(view.identities).map((identity) => ({
@@ -30,15 +39,11 @@ export function x509SvidResponse(
   };
 }
 
-export function x509BundlesResponse(
-  view: WorkloadView,
-): MessageInitShape<typeof X509BundlesResponseSchema> {
+export function x509BundlesResponse(view: WorkloadView): BundleFields {
   return { bundles: byTrustDomainId(allBundles(view), (bundle) => bundle.x509AuthoritiesDer) };
 }
 
-export function jwtBundlesResponse(
-  view: WorkloadView,
-): MessageInitShape<typeof JWTBundlesResponseSchema> {
+export function jwtBundlesResponse(view: WorkloadView): BundleFields {
   return { bundles: byTrustDomainId(allBundles(view), jwtKeySet) };
 }
 
@@ -59,7 +64,7 @@ export function withUniqueHints<T extends { readonly hint: string }>(items: read
 }
 
 /** Keyed by the trust domain's SPIFFE ID, as the protocol's bundle maps are. */
-function byTrustDomainId(
+export function byTrustDomainId(
   bundles: Iterable<CachedBundle>,
   bytesOf: (bundle: CachedBundle) => Uint8Array,
 ): Record<string, Uint8Array> {
@@ -69,6 +74,6 @@ function byTrustDomainId(
 }
 
 /** The JWT authorities and nothing else: keys of other uses must not be among them (Workload API 6.2.2). */
-function jwtKeySet({ parsed: { jwtAuthorities } }: CachedBundle): Uint8Array {
+export function jwtKeySet({ parsed: { jwtAuthorities } }: CachedBundle): Uint8Array {
   return encoder.encode(formatWorkloadJwks("jwt-svid", jwtAuthorities.values()));
 }

@@ -2,7 +2,7 @@
  * The part that every Workload API call shares: find out who the caller is, and turn each way this can fail into the status that the standard names.
  */
 import { selectorSetDigest } from "../../proto/selector.ts";
-import { unavailable } from "../../runtime/errors/status-error.ts";
+import { type StatusError, unavailable } from "../../runtime/errors/status-error.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { ViewStatus, WorkloadView, WorkloadViews } from "../cache/workload-view.ts";
@@ -32,6 +32,8 @@ export interface SessionCall extends Pick<CallContext<WorkloadPeer>, "signal" | 
   readonly caller: WorkloadPeer;
   /** SPIFFE ID of who calls for it. */
   readonly delegateId?: string;
+  /** What the call ends with when the process has ended; UNAVAILABLE unless given. */
+  readonly goneError?: (cause?: unknown) => StatusError;
 }
 
 /** How long to wait before a caller is attested again while an attestor has a transient failure. */
@@ -110,7 +112,10 @@ export class WorkloadSession implements FollowedWorkload<AttestedCaller> {
   requirePresence(): void {
     if (this.#deps.isPresent(this.#call.caller)) return;
     refuse(this.#deps, this.#call, "caller_gone", { caller: this.#caller });
-    throw unavailable("calling process has ended", { reason: "caller_gone" });
+    throw (
+      this.#call.goneError?.() ??
+      unavailable("calling process has ended", { reason: "caller_gone" })
+    );
   }
 
   /** How long this caller may be held while it has no identity. */
@@ -207,7 +212,10 @@ async function attestOnce(deps: WorkloadSessionDeps, call: SessionCall): Promise
   } catch (cause) {
     if (!(cause instanceof CallerGoneError)) throw cause;
     refuse(deps, call, "caller_gone", { cause });
-    throw unavailable("workload attestation failed", { reason: "caller_gone" });
+    throw (
+      call.goneError?.(cause) ??
+      unavailable("workload attestation failed", { reason: "caller_gone" })
+    );
   }
 }
 

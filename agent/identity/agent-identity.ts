@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import type { AgentIdentity as StoredIdentity } from "../../proto/gen/assay/agent/v1/state_pb.ts";
 import type { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import { X509Svid } from "../../spiffe/svid/x509-svid.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
 
 /** Share of its life after which the agent's own SVID is renewed: two thirds are left to find a server again. */
@@ -65,6 +66,14 @@ export function makeIdentity(o: {
     renewAt: o.renewAt(leaf),
     reattestable: o.reattestable,
   };
+}
+
+/** The identity as a TLS server or client shows it. */
+export function asX509Svid({ chainDer, privateKey }: AgentIdentity): X509Svid {
+  return new X509Svid(
+    chainDer.map((der) => Certificate.parse(der)),
+    privateKey,
+  );
 }
 
 /** The identity as the state file keeps it. */

@@ -27,6 +27,19 @@ export interface PeerReader {
    * @throws {PeerGoneError} if the process has ended
    */
   read(fd: number): PeerCredentials;
+  /**
+   * A handle on a process that did not connect, so that it can be told from a later one with its PID. Absent where the system
+   * has none.
+   *
+   * @throws {PeerGoneError} if there is no such process
+   */
+  open?(pid: number): ProcessHandle;
+}
+
+/** See {@link PeerCredentials.pidfd} and {@link PeerCredentials.startTime}. The handle is the caller's to close. */
+export interface ProcessHandle {
+  readonly pidfd: PidFd;
+  readonly startTime: string;
 }
 
 /**

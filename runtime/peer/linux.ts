@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import koffi from "koffi";
-import type { PeerCredentials, PeerReader } from "./credentials.ts";
+import type { PeerReader, ProcessHandle } from "./credentials.ts";
 import { PeerGoneError } from "./peer-gone-error.ts";
 import { PidFd, readStartTime } from "./pid-fd.ts";
 
@@ -44,12 +44,12 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
     return poll(request, 1, 0) !== 0;
   };
 
-  const openProcess = (pid: number): Pick<PeerCredentials, "pidfd" | "startTime"> => {
+  const openProcess = (pid: number): ProcessHandle => {
     const startTime = readStartTime(pid);
     const opened = Number(syscall(SYS_PIDFD_OPEN, "int", pid, "unsigned int", 0));
     if (startTime === undefined || opened < 0) {
       if (opened >= 0) closeSync(opened);
-      throw new PeerGoneError("calling process has ended");
+      throw new PeerGoneError("process has ended");
     }
     return { pidfd: new PidFd(opened, hasEnded), startTime };
   };
@@ -66,5 +66,6 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
       if (pidfd !== ENOPROTOOPT) throw new PeerGoneError("calling process has ended");
       return { pid, uid, gid, ...(pid > 0 ? openProcess(pid) : {}) };
     },
+    open: openProcess,
   };
 }

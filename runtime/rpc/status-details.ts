@@ -37,10 +37,17 @@ export function retryDelayMs(err: StatusError): number | undefined {
   }
 }
 
+/** A google.rpc.ErrorInfo with a reason that somebody else has named; `domain` says who. Ours go by `StatusError.reason`. */
+export function errorInfo(reason: string, domain: string): StatusDetail {
+  const info = create(ErrorInfoSchema, { reason, domain });
+  return { typeUrl: ERROR_INFO_TYPE, value: toBinary(ErrorInfoSchema, info) };
+}
+
 /** Encodes a google.rpc.Status; the reason code goes in as a google.rpc.ErrorInfo behind the other details. */
 export function encodeStatus(err: StatusError): Uint8Array {
   const { code, message, reason } = err;
-  const details = reason === undefined ? err.details : [...err.details, encodeReason(reason)];
+  const details =
+    reason === undefined ? err.details : [...err.details, errorInfo(reason, ERROR_DOMAIN)];
   return toBinary(StatusSchema, create(StatusSchema, { code, message, details: [...details] }));
 }
 
@@ -66,11 +73,6 @@ export function decodeStatusDetails(bytes: Uint8Array): {
   } catch {
     return { details: [] };
   }
-}
-
-function encodeReason(reason: string): StatusDetail {
-  const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN });
-  return { typeUrl: ERROR_INFO_TYPE, value: toBinary(ErrorInfoSchema, info) };
 }
 
 function decodeReason(typeUrl: string, value: Uint8Array): string | undefined {

@@ -98,6 +98,7 @@ function rowOf(explanation: Explanation): Row {
     selectors: explanation.selectors.map(selectorText),
     pid: explanation.refusal?.pid,
     uid: explanation.refusal?.uid,
+    delegate_id: explanation.refusal?.delegateId || undefined,
     at: explanation.refusal ? new Date(Number(explanation.refusal.timeMs)) : undefined,
     candidates: explanation.candidates.map((candidate) => ({
       entry_id: candidate.entry?.id,
@@ -114,6 +115,7 @@ function textOf({ cause, summary, agentId, selectors, candidates, refusal }: Exp
   const lines = [
     `${cause}:${process} ${summary}`,
     `  agent:     ${agentId}`,
+    ...(refusal?.delegateId ? [`  called by: ${refusal.delegateId}`] : []),
     `  selectors: ${selectors.map(selectorText).join(" ") || "-"}`,
     ...candidates.map(({ entry, cause: why, missing, detail }) => {
       const lacks = missing.map(selectorText).join(" ");

@@ -33,6 +33,7 @@ export class FakeWorkloadViews implements WorkloadViews {
     connected: true,
   });
   readonly selectorKinds: Feed<number> = new Feed(0);
+  readonly allBundles: Feed<readonly CachedBundle[]> = new Feed<readonly CachedBundle[]>([]);
   readonly #view: Feed<WorkloadView>;
   /** Callers of streams, as attested. */
   readonly callers: WorkloadCaller[] = [];
@@ -41,6 +42,8 @@ export class FakeWorkloadViews implements WorkloadViews {
 
   constructor() {
     this.#view = new Feed(this.#viewOf([]));
+    const { bundle } = this.#view.value;
+    this.allBundles.set(bundle === undefined ? [] : [bundle]);
   }
 
   /** Grants these identities from now on, each with a new key and certificate. */

@@ -61,6 +61,8 @@ if (requires("go")) {
     it("is the publishers', message by message and field by field", async (t) => {
       await testChecks(t, await compare(ours), [
         "SPIFFE Workload API",
+        "spiffe.broker",
+        "spire.api.agent.delegatedidentity.v1",
         "spire.api.types",
         ...[
           "agent",

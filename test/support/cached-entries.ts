@@ -19,6 +19,7 @@ export function cachedEntry(
     federatesWith: [],
     unrestrictedFederation: [],
     hint: "",
+    privileged: false,
     storeSvid: false,
     prefetch: true,
     freshJwt: false,

@@ -57,6 +57,7 @@ export class WorkloadMachine implements AsyncDisposable {
         adminSocket: { path: machine.adminSocket, mode: 0o600 },
         adminUids: new Set([process.getuid?.() ?? 0]),
         limits: { ...limits, ...changes },
+        delegation: { delegates: [], maxStreams: 16 },
         waitForIdentityMs: 0,
         views,
         attestation: attestors,

@@ -161,6 +161,8 @@ function judge(
   if (isBanned) {
     return { cause: "revoked", summary: "the agent is banned, so nothing is issued on its node" };
   }
+  const about = aboutCall(refusal);
+  if (about !== undefined) return about;
   if (cause === "granted") return judgeGranted(deps, agentId, refusal);
   // An agent that says "no identity" has seen to it that no entry hangs on what it could not find out.
   const isDecided = refusal?.reasonCode === "no_identity";
@@ -172,6 +174,25 @@ function judge(
     };
   }
   return { cause, summary: summaryOf(cause, nearest) };
+}
+
+/** What was wrong with the call, whatever entries there are. */
+function aboutCall(
+  refusal: Refusal | undefined,
+): { readonly cause: string; readonly summary: string } | undefined {
+  const cause = refusal?.reasonCode ?? "";
+  switch (cause) {
+    case "not_delegate":
+      return { cause, summary: "none of the caller's identities is among the agent's delegates" };
+    case "not_broker":
+      return { cause, summary: "the caller did not prove an identity of the agent's brokers" };
+    case "not_administrator":
+      return { cause, summary: "the caller may use the agent's admin socket as a delegate only" };
+    case "process_gone":
+      return { cause, summary: "the process that was named was not there" };
+    default:
+      return undefined;
+  }
 }
 
 function summaryOf(cause: Exclude<EntryCause, "granted">, nearest: NearEntry | undefined): string {

@@ -14,7 +14,9 @@ import (
 
 	"assay-interop/internal/report"
 
+	_ "github.com/spiffe/go-spiffe/v2/exp/proto/spiffe/broker"
 	_ "github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
+	_ "github.com/spiffe/spire-api-sdk/proto/spire/api/agent/delegatedidentity/v1"
 	_ "github.com/spiffe/spire-api-sdk/proto/spire/api/server/agent/v1"
 	_ "github.com/spiffe/spire-api-sdk/proto/spire/api/server/bundle/v1"
 	_ "github.com/spiffe/spire-api-sdk/proto/spire/api/server/debug/v1"
@@ -36,6 +38,8 @@ import (
 // Packages that must be the same on both sides. The empty one is the SPIFFE Workload API.
 var packages = []protoreflect.FullName{
 	"",
+	"spiffe.broker",
+	"spire.api.agent.delegatedidentity.v1",
 	"spire.api.types",
 	"spire.api.server.agent.v1",
 	"spire.api.server.bundle.v1",

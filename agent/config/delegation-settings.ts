@@ -1,0 +1,66 @@
+import * as z from "zod";
+import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
+import { type SocketSettings, socketSchema } from "./serving-settings.ts";
+
+/** Who may take identities of this node's workloads over the Delegated Identity API. */
+export interface DelegationSettings {
+  /** SPIFFE IDs; without any the API is not served. */
+  readonly delegates: readonly string[];
+  readonly maxStreams: number;
+}
+
+/** Who may take identities of this node's workloads over the SPIFFE Broker API. */
+export interface BrokerSettings {
+  /** SPIFFE IDs; without any the API is not served. */
+  readonly brokers: readonly string[];
+  readonly socket: SocketSettings;
+  readonly maxStreams: number;
+}
+
+const spiffeId = z.string().superRefine((text, context) => {
+  try {
+    const { path } = SpiffeId.parse(text);
+    if (path === "") context.addIssue("expected a SPIFFE ID with a path");
+  } catch (err) {
+    context.addIssue(err instanceof Error ? err.message : "invalid");
+  }
+});
+
+const maxStreams = z
+  .int()
+  .min(1)
+  .default(1024)
+  .describe("Open streams of one of them, that is mostly one for each workload.");
+
+/** See {@link DelegationSettings}. */
+export const delegationSchema: z.ZodPrefault<z.ZodType<DelegationSettings>> = z
+  .strictObject({
+    delegates: z
+      .array(spiffeId)
+      .default([])
+      .describe(
+        "SPIFFE IDs of those who may call. A caller is attested, and must hold one of them. Others than root also have to be let in by adminSocket.mode.",
+      ),
+    maxStreams,
+  })
+  .prefault({})
+  .describe(
+    "SPIRE's Delegated Identity API on the admin socket: identities of any workload of this node for those who act for it.",
+  );
+
+/** See {@link BrokerSettings}. */
+export const brokerSchema: z.ZodPrefault<z.ZodType<BrokerSettings>> = z
+  .strictObject({
+    brokers: z
+      .array(spiffeId)
+      .default([])
+      .describe("SPIFFE IDs of those who may call, as their X509-SVIDs say."),
+    socket: socketSchema("/run/assay/broker/broker.sock", 0o660).describe(
+      "Where brokers connect, with mutual TLS (SPIFFE_BROKER_SOCKET).",
+    ),
+    maxStreams,
+  })
+  .prefault({})
+  .describe(
+    "The SPIFFE Broker API (incubating): identities of a process of this node for those who act for it.",
+  );
