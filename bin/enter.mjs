@@ -15,6 +15,7 @@ const commands = {
   "test:long": ["test/run.ts", "--long"],
   "test:k8s": ["test/run.ts", "test/k8s/"],
   bench: ["test/bench/main.ts"],
+  "bench:k8s": ["test/k8s/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
   build: ["deploy/release/build.ts"],
   image: ["deploy/image/build.ts"],

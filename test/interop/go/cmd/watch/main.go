@@ -2,13 +2,17 @@
 // back-off and prints a JSON line for all that happens, with the time at which it did.
 //
 //	{"at": milliseconds, "event": "start" | "identity" | "refused", ...}
+//
+// On SIGUSR1 it starts itself anew in place: a new program in a pod that is known already.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
@@ -50,9 +54,18 @@ func (w *watcher) OnX509ContextWatchError(err error) {
 	w.print(line{Event: "refused", Code: status.Code(err).String(), Reason: status.Convert(err).Message()})
 }
 
+func (w *watcher) startAnewOnSignal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	<-asked
+	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	w.print(line{Event: "refused", Code: "Exec", Reason: err.Error()})
+}
+
 func main() {
 	w := &watcher{out: json.NewEncoder(os.Stdout)}
 	w.print(line{Event: "start"})
+	go w.startAnewOnSignal()
 	if err := workloadapi.WatchX509Context(context.Background(), w); err != nil {
 		w.print(line{Event: "refused", Code: "End", Reason: err.Error()})
 		os.Exit(1)
