@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import type { CliIo } from "./runtime/cli/cli-io.ts";
-import { ExitCode } from "./runtime/cli/exit-code.ts";
+import { EndedWith, ExitCode } from "./runtime/cli/exit-code.ts";
 import { processIo } from "./runtime/cli/process-io.ts";
 import { reportFailure } from "./runtime/cli/report-failure.ts";
 import { systemRandom as random } from "./runtime/random.ts";
@@ -81,6 +81,14 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
       (await import("./server/cli/mint-commands.ts")).addJwtMintCommand(jwt, io);
     },
   },
+  files: {
+    description: "Identities as files, for programs that read those.",
+    add: async (program, io) =>
+      (await import("./agent/cli/files-commands.ts")).addFilesCommands(program, io, {
+        clock,
+        random,
+      }),
+  },
   why: {
     description: "Why a process has no identity.",
     add: async (program, io) =>
@@ -108,14 +116,15 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
   },
 };
 
-/** Runs one command line. Returns the exit code; never throws. */
-export async function runAssay(args: readonly string[], io: CliIo): Promise<ExitCode> {
+/** Runs one command line. Returns the exit code, one of {@link ExitCode} or that of a program it looked after; never throws. */
+export async function runAssay(args: readonly string[], io: CliIo): Promise<number> {
   const program = emptyProgram(io);
   try {
     await addGroups(program, io, args[0]);
     await program.parseAsync(args, { from: "user" });
     return ExitCode.ok;
   } catch (err) {
+    if (err instanceof EndedWith) return err.code;
     if (err instanceof CommanderError) return err.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     return reportFailure(io, err);
   }

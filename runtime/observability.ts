@@ -24,6 +24,8 @@ export interface ObservabilityOptions {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** More names for what is here, such as "/healthz" for "/live": probes may have been written for another program. */
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -41,12 +43,13 @@ export class ObservabilityEndpoint implements AsyncDisposable {
     return endpoint;
   }
 
-  private constructor({ health, metrics, log }: ObservabilityOptions) {
+  private constructor({ health, metrics, log, aliases = {} }: ObservabilityOptions) {
     const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 8192 };
     this.#server = createServer(
       { ...limits, keepAliveTimeout: REQUEST_MS },
       (request, response) => {
-        const path = request.url?.split("?", 1)[0];
+        const asked = request.url?.split("?", 1)[0] ?? "";
+        const path = Object.hasOwn(aliases, asked) ? aliases[asked] : asked;
         answer(response, request.method, path, health, metrics).catch((err: unknown) => {
           log.error({ err: describeError(err) }, "Observability request failed");
           send(response, 500, "text/plain", "internal error\n");

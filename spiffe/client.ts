@@ -2,6 +2,26 @@
  * The client library for workloads: identities from the Workload API, kept fresh, and TLS between them. Everything of the
  * standards library is here too.
  */
+
+export type { FileLayout } from "./files/file-set.ts";
+export type {
+  FileSpec,
+  JwtFile,
+  KeysFile,
+  PemFile,
+  PemPart,
+  Pkcs12File,
+  Pkcs12Part,
+} from "./files/file-spec.ts";
+export type { IdentityState } from "./files/identity-state.ts";
+export {
+  type FilesEvents,
+  type KeepFilesOptions,
+  keepFiles,
+  type Withdrawal,
+  writeFilesOnce,
+} from "./files/keep-files.ts";
+export { FolderError } from "./files/target-folder.ts";
 export * from "./index.ts";
 export {
   connectTls,

@@ -44,6 +44,7 @@ const order = {
     "holder",
     "endpoints",
     "csi",
+    "files",
     "agent.ts",
     "main.ts",
     "cli",

@@ -163,17 +163,26 @@ export const limitsSchema: z.ZodPrefault<z.ZodType<LimitSettings>> = z
 /** See {@link ObservabilitySettings}. */
 export function observabilitySchema(port: number): z.ZodPrefault<z.ZodType<ObservabilitySettings>> {
   return z
-    .strictObject({
-      enabled: z.boolean().default(true).describe("Whether to listen at all."),
-      address: z
-        .string()
-        .min(1)
-        .default("127.0.0.1")
-        .describe("IP address of the listener. It has neither TLS nor callers: keep it local."),
-      port: z.int().min(0).max(65535).default(port).describe("TCP port; 0 lets the system choose."),
-    })
+    .strictObject(observabilityFields(port))
     .prefault({})
     .describe("HTTP listener for /live, /ready and /metrics.");
+}
+
+/** The keys of {@link observabilitySchema}, for those that have more. */
+export function observabilityFields(port: number): {
+  readonly enabled: z.ZodDefault<z.ZodBoolean>;
+  readonly address: z.ZodDefault<z.ZodString>;
+  readonly port: z.ZodDefault<z.ZodInt>;
+} {
+  return {
+    enabled: z.boolean().default(true).describe("Whether to listen at all."),
+    address: z
+      .string()
+      .min(1)
+      .default("127.0.0.1")
+      .describe("IP address of the listener. It has neither TLS nor callers: keep it local."),
+    port: z.int().min(0).max(65535).default(port).describe("TCP port; 0 lets the system choose."),
+  };
 }
 
 /** See {@link LogSettings}. */

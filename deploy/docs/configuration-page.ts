@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { agentConfigSchema } from "../../agent/config/agent-config.ts";
 import { csiConfigSchema } from "../../agent/config/csi-config.ts";
+import { filesConfigSchema } from "../../agent/config/files-config.ts";
 import { describeSchema, type SettingRow } from "../../runtime/config/describe-schema.ts";
 import { registrarConfigSchema } from "../../server/config/registrar-config.ts";
 import { serverConfigSchema } from "../../server/config/server-config.ts";
@@ -14,6 +15,7 @@ export interface ConfigFile {
     | typeof serverConfigSchema
     | typeof agentConfigSchema
     | typeof csiConfigSchema
+    | typeof filesConfigSchema
     | typeof registrarConfigSchema;
   readonly example: URL;
 }
@@ -45,6 +47,12 @@ export const CONFIG_FILES: readonly ConfigFile[] = [
     place: "/etc/assay/registrar.yaml",
     schema: registrarConfigSchema,
     example: new URL("../registrar/registrar.yaml", import.meta.url),
+  },
+  {
+    title: "Files",
+    place: "/etc/assay/files.yaml",
+    schema: filesConfigSchema,
+    example: new URL("../files/files.yaml", import.meta.url),
   },
 ];
 

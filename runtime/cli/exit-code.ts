@@ -72,6 +72,18 @@ export class CliError extends Error {
   }
 }
 
+/** The command looked after a program, which has ended with this exit code; whatever there is to say, the program has said. */
+export class EndedWith extends Error {
+  override readonly name = "EndedWith";
+  /** 1 to 255. */
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`ended with exit code ${code}`);
+    this.code = code;
+  }
+}
+
 /** The command line is wrong. */
 export function usageError(message: string, hint?: string): CliError {
   return new CliError(message, { exitCode: ExitCode.usage, ...(hint && { hint }) });

@@ -54,13 +54,34 @@ function children(
     case "record":
       return below(def.valueType, `${path}.*`, when);
     case "union":
-      return def.options.flatMap((option) => {
-        const inner = inspectSchema(option).core;
-        return children(inner, path, alternativeOf(inner) ?? when);
-      });
+      return alternatives(
+        def.options.map((option) => {
+          const inner = inspectSchema(option).core;
+          return children(inner, path, alternativeOf(inner) ?? when);
+        }),
+        when,
+      );
     default:
       return [];
   }
+}
+
+/** The keys of alternatives: those that every one of them has, then each one's own. */
+function alternatives(
+  options: readonly (readonly SettingRow[])[],
+  when: string | undefined,
+): readonly SettingRow[] {
+  const keyOf = ({ when: _, ...row }: SettingRow): string => JSON.stringify(row);
+  const [first = [], ...others] = options;
+  const isCommon = (row: SettingRow): boolean =>
+    others.length > 0 && others.every((rows) => rows.some((other) => keyOf(other) === keyOf(row)));
+  const common = first.filter(isCommon);
+  const withoutWhen = common.map(({ when: _, ...row }) => ({
+    ...row,
+    ...(when === undefined ? {} : { when }),
+  }));
+  const own = options.flat().filter((row) => !common.some((each) => keyOf(each) === keyOf(row)));
+  return [...withoutWhen, ...own];
 }
 
 /** The keys of the members of a collection; a member without keys is described by the collection's own row. */

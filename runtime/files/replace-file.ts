@@ -5,6 +5,9 @@ import { basename, dirname, join } from "node:path";
 export interface ReplaceFileOptions {
   /** Permission bits of the file, whatever the umask. */
   readonly mode: number;
+  /** Owner and group; those of the process unless given. */
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** Beginning of the names of files that {@link replaceFile} has not finished; whoever owns the folder may remove them. */
@@ -19,20 +22,39 @@ export async function replaceFile(
   content: Uint8Array | string,
   options: ReplaceFileOptions,
 ): Promise<void> {
+  await using staged = await stageFile(path, content, options);
+  await staged.replace();
+  await syncDirectory(dirname(path));
+}
+
+/** A new content that lies beside its file. Disposing removes it if it was not put in place. */
+export interface StagedFile extends AsyncDisposable {
+  /** Puts it in place. Durable after {@link syncDirectory}. */
+  replace(): Promise<void>;
+}
+
+/** The first half of {@link replaceFile}, for several files that are to change together: all are written before any is replaced. */
+export async function stageFile(
+  path: string,
+  content: Uint8Array | string,
+  { mode, uid, gid }: ReplaceFileOptions,
+): Promise<StagedFile> {
   const unfinished = join(dirname(path), `${UNFINISHED_PREFIX}${basename(path)}`);
+  const discard = (): Promise<void> => rm(unfinished, { force: true });
   try {
     // "wx" with a removal before it: never through a link that somebody left there.
-    await rm(unfinished, { force: true });
-    await using file = await open(unfinished, "wx", options.mode);
-    await file.chmod(options.mode);
+    await discard();
+    await using file = await open(unfinished, "wx", 0o600);
+    // Owner first: a change of owner takes bits away, and nobody else may read it in between.
+    if (uid !== undefined || gid !== undefined) await file.chown(uid ?? -1, gid ?? -1);
+    await file.chmod(mode);
     await file.writeFile(content);
     await file.sync();
-    await rename(unfinished, path);
   } catch (err) {
-    await rm(unfinished, { force: true });
+    await discard();
     throw err;
   }
-  await syncDirectory(dirname(path));
+  return { replace: () => rename(unfinished, path), [Symbol.asyncDispose]: discard };
 }
 
 /** Makes what was created, renamed or removed in a folder durable. */

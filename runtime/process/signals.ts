@@ -62,3 +62,18 @@ export function listenForHangup(listener: () => void, source: SignalSource = pro
   source.on("SIGHUP", listener);
   return { [Symbol.dispose]: () => source.off("SIGHUP", listener) };
 }
+
+/** Calls `pass` with each of these signals as it comes, in place of what it would do to the process, until disposed. */
+export function forwardSignals<S extends NodeJS.Signals>(
+  names: readonly S[],
+  pass: (name: S) => void,
+  source: SignalSource = process,
+): Disposable {
+  const listeners = names.map((name) => [name, () => pass(name)] as const);
+  for (const [name, listener] of listeners) source.on(name, listener);
+  return {
+    [Symbol.dispose]: () => {
+      for (const [name, listener] of listeners) source.off(name, listener);
+    },
+  };
+}
