@@ -62,6 +62,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
     add: async (program, io) =>
       (await import("./server/cli/bundle-commands.ts")).addBundleCommands(program, io),
   },
+  federation: {
+    description: "Trust in foreign trust domains, and what for.",
+    add: async (program, io) =>
+      (await import("./server/cli/federation-commands.ts")).addFederationCommands(program, io),
+  },
   x509: {
     description: "X509-SVIDs: fetch, watch, mint.",
     add: async (program, io) => {

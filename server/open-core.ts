@@ -22,6 +22,7 @@ import { DiskKeyManager } from "./keymanager/disk-key-manager.ts";
 import type { KeyManager } from "./keymanager/key-manager.ts";
 import { MemoryKeyManager } from "./keymanager/memory-key-manager.ts";
 import { BannedAgents } from "./node-attestation/banned-agents.ts";
+import { type Federation, openFederation } from "./open-federation.ts";
 import { issuancePolicy } from "./policy/issuance-policy.ts";
 import { type KnownBadKeys, NO_KNOWN_BAD_KEYS } from "./policy/key-policy.ts";
 import { readKnownBadKeys } from "./policy/read-known-bad-keys.ts";
@@ -50,6 +51,7 @@ export interface Core {
   readonly auditExporter: AuditExporter | undefined;
   readonly bundle: LocalBundle;
   readonly bundles: BundleMessages;
+  readonly federation: Federation;
   readonly authorities: Authorities;
   readonly rotator: AuthorityRotator;
   readonly issuer: CertificateAuthority;
@@ -60,7 +62,6 @@ export interface Core {
   readonly times: CommitTimes;
 }
 
-const REFRESH_HINT_SECONDS = 300;
 const MAX_SIGNING_THREADS = 8;
 
 /**
@@ -93,7 +94,11 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
   const auditExporter = await openAuditExporter(deps, audit);
 
   const bundle = opening.use(
-    await LocalBundle.open({ store, trustDomain, refreshHintSeconds: REFRESH_HINT_SECONDS }),
+    await LocalBundle.open({
+      store,
+      trustDomain,
+      refreshHintSeconds: seconds(config.federation.refreshHint),
+    }),
   );
   const authorities = await Authorities.open({
     store,
@@ -109,6 +114,8 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
   });
   const rotator = new AuthorityRotator({ authorities, clock, log: component("ca") });
   await rotator.rotate();
+  // Another refresh hint than before is news too.
+  await bundle.change((same) => same);
 
   const epoch = opening.use(await RevocationEpoch.open(store));
   const banned = opening.use(await BannedAgents.open(store));
@@ -133,6 +140,7 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
     await AuthorizedEntries.load({ store, serverId: serverIdText, log: component("entries") }),
   );
   const bundles = opening.use(await BundleMessages.open(store));
+  const federation = await openFederation(deps, { store, audit, bundle, bundles }, opening);
   const recent = opening.use(await RecentChanges.open(store));
   const times = opening.use(new CommitTimes({ store, clock }));
   return {
@@ -142,6 +150,7 @@ export async function openCore(deps: CoreDeps, opening: AsyncDisposableStack): P
     auditExporter,
     bundle,
     bundles,
+    federation,
     authorities,
     rotator,
     issuer,

@@ -1,6 +1,7 @@
 import type { RateLimiter } from "./api/rate-limit.ts";
 import { applicableParts, type ConfigDifference, compareConfigs } from "./config/reload.ts";
 import type { SettingsInForce } from "./config/settings-in-force.ts";
+import { applyConfigured, readConfigured } from "./federation/configured-relationships.ts";
 import type { KnownClusters } from "./k8s/known-clusters.ts";
 import { makeAttestors } from "./node-attestation/make-attestors.ts";
 import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
@@ -26,7 +27,7 @@ export async function openReload(
   },
 ): Promise<Reloading> {
   const { core, settings, limiter, known } = parts;
-  const { trustDomain, store, bundle } = core;
+  const { trustDomain, store, bundle, federation } = core;
   const attestorDeps = {
     ...deps,
     trustDomain,
@@ -45,7 +46,11 @@ export async function openReload(
       const madeAttestors = await makeAttestors(next.nodeAttestors, attestorDeps);
       const clusters = clustersOf(next);
       await asConfigError(() => known.check(clusters));
+      const relationships = await asConfigError(() =>
+        readConfigured(next.federation.relationships),
+      );
       if (dryRun) return difference;
+      await applyConfigured({ store, ...federation }, relationships, deps.clock.now());
       await asConfigError(() => known.configure(clusters));
       if (settings.config.log.level !== next.log.level) deps.log.level = next.log.level;
       attestors = madeAttestors;

@@ -2,6 +2,7 @@ import type { Logger } from "../runtime/log.ts";
 import { runAudit } from "./audit/run-audit.ts";
 import { runPublishers } from "./bundle/publishing/run-publishers.ts";
 import { runEntryExpiry } from "./entries/entry-expiry.ts";
+import { runFederationEnds } from "./federation/run-ends.ts";
 import { heartbeatContent } from "./heartbeat-content.ts";
 import { runNodeEviction } from "./node-attestation/k8s-psat/evict-nodes.ts";
 import { runAgentPurge } from "./node-attestation/purge-agents.ts";
@@ -47,6 +48,18 @@ export function serverTasks(
           clock,
           random,
           log: log("bundle"),
+        },
+        stop,
+      ),
+    federation: (stop) => core.federation.refresher.run(stop),
+    "federation ends": (stop) =>
+      runFederationEnds(
+        {
+          relationships: core.federation.relationships,
+          store,
+          audit,
+          clock,
+          log: log("federation"),
         },
         stop,
       ),

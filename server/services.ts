@@ -57,7 +57,7 @@ export interface ServicesDeps {
 /** Every service that the server offers, tied to the core. */
 export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[] {
   const { core, settings, agents, clock, random, log } = deps;
-  const { trustDomain, store, authorization, bundles, issuer, audit } = core;
+  const { trustDomain, store, authorization, bundles, federation, issuer, audit } = core;
   const issueAgentSvid = agentSvidIssuer(issuer);
   const writes = new EntryWrites({
     store,
@@ -87,9 +87,9 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       issuer,
       workload: { authorization, issuer, usage: deps.usage },
     }),
-    bundleService({ trustDomain, store, bundles }),
+    bundleService({ trustDomain, store, bundles, served: federation.served, authorization }),
     localAuthorityService(new LocalAuthority(core.authorities, core.bundle)),
-    trustDomainService(),
+    trustDomainService({ trustDomain, store, bundles, ...federation, clock }),
     loggerService(log, () => settings.config.log.level),
     debugService({ store, clock, identity: core.identity }),
     healthService({ health: deps.health, clock }),
@@ -110,6 +110,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       explain: { trustDomain, store, authorization, agents, clock },
       store,
       clusters: { known: deps.known, store, clock },
+      federation: { trustDomain, store, bundles, ...federation, clock },
       reload: deps.reload,
       clock,
     }),
@@ -121,7 +122,7 @@ function agentStreamDeps(deps: ServicesDeps): AgentStreamDeps {
   return {
     source: {
       authorization: core.authorization,
-      bundles: core.bundles,
+      bundles: core.federation.served,
       trustDomain: core.trustDomain.name,
       incarnation: core.store.incarnation,
       revocationEpoch: () => core.epoch.value,

@@ -24,6 +24,8 @@ import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import { type BundleMessages, encodeBundleRecord } from "../bundle/bundle-messages.ts";
 import { bundleRecordOf } from "../bundle/bundle-record.ts";
+import type { Authorization } from "../entries/authorization.ts";
+import type { ServedBundles } from "../federation/served-bundles.ts";
 import type { BundleDeletion, BundleField, BundleWrite } from "../store/contract/bundles.ts";
 import type { ItemResult } from "../store/contract/operation.ts";
 import type { BundleRecord } from "../store/records.ts";
@@ -34,7 +36,9 @@ import { statusOf } from "./item-status.ts";
 export interface BundleServiceDeps {
   readonly trustDomain: TrustDomain;
   readonly store: Pick<Store, "read" | "write">;
-  readonly bundles: Pick<BundleMessages, "get" | "size">;
+  readonly bundles: Pick<BundleMessages, "get" | "trustDomains">;
+  readonly served: Pick<ServedBundles, "get" | "isForAnybody">;
+  readonly authorization: Pick<Authorization, "forAgent">;
 }
 
 const maxBatch = 500;
@@ -69,6 +73,8 @@ export function bundleService({
   trustDomain,
   store,
   bundles,
+  served,
+  authorization,
 }: BundleServiceDeps): Registration<Caller> {
   const own = trustDomain.name;
 
@@ -99,7 +105,9 @@ export function bundleService({
   };
 
   return service<typeof BundleApi, Caller>(BundleApi, {
-    countBundles: async () => ({ count: bundles.size }),
+    countBundles: async () => ({
+      count: bundles.trustDomains.filter((name) => served.get(name) !== undefined).length,
+    }),
 
     getBundle: async ({ outputMask }) => {
       const bundle = bundles.get(own);
@@ -109,13 +117,17 @@ export function bundleService({
       return projectBundle(outputMask)(bundle);
     },
 
-    getFederatedBundle: async ({ trustDomain: name, outputMask }) => {
+    getFederatedBundle: async ({ trustDomain: name, outputMask }, { caller }) => {
       const foreign = decodeTrustDomain("trust_domain", name).name;
       if (foreign === own) {
         throw invalidArgument("trust_domain: must not be the server's own");
       }
-      const bundle = bundles.get(foreign);
-      if (bundle === undefined) throw notFound("bundle not found", { reason: "bundle_not_found" });
+      const bundle = served.get(foreign);
+      // An agent that asks here is of another make: it hands bundles out as they are, and knows of no limits.
+      const isWithheld =
+        caller.kind === "agent" && !served.isForAnybody(foreign, authorization.forAgent(caller.id));
+      if (bundle === undefined || isWithheld)
+        throw notFound("bundle not found", { reason: "bundle_not_found" });
       return projectBundle(outputMask)(bundle);
     },
 
@@ -129,7 +141,9 @@ export function bundleService({
       });
       const project = projectBundle(outputMask);
       return {
-        bundles: page.items.map((record) => project(encodeBundleRecord(record))),
+        bundles: page.items
+          .filter((record) => served.get(record.trustDomain) !== undefined)
+          .map((record) => project(encodeBundleRecord(record))),
         nextPageToken: page.nextPageToken ?? "",
       };
     },

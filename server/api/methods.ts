@@ -272,6 +272,19 @@ const admin: Rows<typeof Admin> = {
   ),
   removeCluster: change({ action: "cluster.remove", resource: ({ name }) => name }, "operator"),
   listClusters: read(),
+  createFederation: change(
+    { action: "federation.create", resource: ({ federation }) => federation?.trustDomain ?? "" },
+    "operator",
+  ),
+  updateFederation: change(
+    { action: "federation.update", resource: ({ federation }) => federation?.trustDomain ?? "" },
+    "operator",
+  ),
+  deleteFederation: change(
+    { action: "federation.delete", resource: ({ trustDomain }) => trustDomain },
+    "operator",
+  ),
+  listFederations: read(),
   reportRegistrar: by("status", "registrar"),
   listRegistrars: read(),
   confirmRegistrar: change(

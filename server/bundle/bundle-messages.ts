@@ -49,9 +49,9 @@ export class BundleMessages implements Disposable {
     return this.#byTrustDomain.get(trustDomain);
   }
 
-  /** How many bundles there are, our own included. */
-  get size(): number {
-    return this.#byTrustDomain.size;
+  /** Of whom there are bundles, our own trust domain included. */
+  get trustDomains(): readonly string[] {
+    return [...this.#byTrustDomain.keys()];
   }
 
   /** Calls `listener` after each change, in the commit that makes it. */

@@ -1,19 +1,16 @@
 /** `assay bundle show|list|set|delete`: the trust domain's bundle and the bundles of others. */
-import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { decodeBundle, encodeBundle } from "../../proto/convert/bundle.ts";
+import { decodeBundle } from "../../proto/convert/bundle.ts";
 import {
   Bundle as BundleService,
   BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
 } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
 import type { Bundle as WireBundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
-import { CliError, exitCodeOfStatus, usageError } from "../../runtime/cli/exit-code.ts";
-import { Bundle } from "../../spiffe/bundle/bundle.ts";
-import { formatBundleDocument, parseBundleDocument } from "../../spiffe/bundle/bundle-document.ts";
-import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
-import { Certificate } from "../../spiffe/x509/certificate.ts";
-import { formatPem, parsePemOf } from "../../spiffe/x509/pem.ts";
+import { CliError, exitCodeOfStatus } from "../../runtime/cli/exit-code.ts";
+import { formatBundleDocument } from "../../spiffe/bundle/bundle-document.ts";
+import { formatPem } from "../../spiffe/x509/pem.ts";
+import { type BundleFormat, readBundleFile } from "./bundle-file.ts";
 import {
   runWithServer,
   type ServerOptions,
@@ -21,9 +18,8 @@ import {
   withServerOptions,
 } from "./server-cli.ts";
 
-type Format = "pem" | "spiffe";
 interface FormatOptions extends ServerOptions {
-  readonly format: Format;
+  readonly format: BundleFormat;
 }
 
 const modes = {
@@ -76,12 +72,10 @@ export function addBundleCommands(program: Command, io: CliIo): void {
     )
     .action((name: string, options: FormatOptions & { file: string }) =>
       runWithServer(io, options, async (session) => {
-        const text =
-          options.file === "-" ? await io.readInput() : await readFile(options.file, "utf8");
-        const parsed = parseBundle(name, text, options.format);
+        const bundle = await readBundleFile(io, name, options.file, options.format);
         const { results } = await session
           .client(BundleService)
-          .batchSetFederatedBundle({ bundle: [encodeBundle(parsed)] }, session.call);
+          .batchSetFederatedBundle({ bundle: [bundle] }, session.call);
         failUnlessOk(results[0]?.status);
         io.writeError(`set the bundle of ${name}\n`);
       }),
@@ -129,21 +123,10 @@ async function* listBundles(session: ServerSession): AsyncGenerator<WireBundle> 
   } while (pageToken !== "");
 }
 
-function formatBundle(wire: WireBundle, format: Format): string {
+function formatBundle(wire: WireBundle, format: BundleFormat): string {
   return format === "spiffe"
     ? formatBundleDocument(decodeBundle("bundle", wire))
     : wire.x509Authorities.map(({ asn1 }) => formatPem("CERTIFICATE", asn1)).join("");
-}
-
-function parseBundle(name: string, text: string, format: Format): Bundle {
-  try {
-    const trustDomain = TrustDomain.parse(name);
-    if (format === "spiffe") return parseBundleDocument(trustDomain, text).bundle;
-    const x509Authorities = parsePemOf("CERTIFICATE", text).map((der) => Certificate.parse(der));
-    return new Bundle(trustDomain, { x509Authorities });
-  } catch (err) {
-    throw usageError(`bundle: ${err instanceof Error ? err.message : String(err)}`);
-  }
 }
 
 function failUnlessOk(status: { code: number; message: string } | undefined): void {

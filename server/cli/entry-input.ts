@@ -39,6 +39,7 @@ export interface EntryInput {
   readonly labels?: Readonly<Record<string, string>>;
   readonly review_by?: string;
   readonly allowed_audiences?: readonly string[];
+  readonly unrestricted_federation?: readonly string[];
   readonly instance_scope?: string;
 }
 
@@ -66,6 +67,7 @@ const fields: Readonly<Record<keyof EntryInput, Kind>> = {
   labels: "map",
   review_by: "text",
   allowed_audiences: "list",
+  unrestricted_federation: "list",
   instance_scope: "text",
 };
 
@@ -166,6 +168,7 @@ export function entryMessage(input: EntryInput): EntryInit {
       labels: { ...input.labels },
       reviewBy: unixSeconds("review_by", input.review_by),
       allowedAudiences: [...(input.allowed_audiences ?? [])],
+      unrestrictedFederation: [...(input.unrestricted_federation ?? [])],
       instanceScope: input.instance_scope ?? "",
     },
   };
@@ -198,6 +201,7 @@ const metadataFields = [
   "ticket",
   "review_by",
   "allowed_audiences",
+  "unrestricted_federation",
   "instance_scope",
 ] as const satisfies readonly (keyof EntryInput)[];
 

@@ -52,6 +52,11 @@ export function withChangeOptions(command: Command): Command {
     .option("--x509-svid-ttl <duration>", "life of X509-SVIDs, for example 30m")
     .option("--jwt-svid-ttl <duration>", "life of JWT-SVIDs")
     .option("--federates-with <trust domain>", "whose bundle it gets too; may be repeated", collect)
+    .option(
+      "--unrestricted-federation <trust domain>",
+      "one of those, whose bundle it gets without the limits; may be repeated",
+      collect,
+    )
     .option("--dns-name <name>", "DNS name in X509-SVIDs; may be repeated", collect)
     .option("--admin", "may administer the server")
     .option("--downstream", "may ask for a CA certificate")
@@ -122,6 +127,7 @@ const writableFields = [
   "ticket",
   "review_by",
   "allowed_audiences",
+  "unrestricted_federation",
   "instance_scope",
 ] as const satisfies readonly (keyof EntryInput)[];
 

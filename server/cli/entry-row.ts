@@ -24,6 +24,7 @@ export function entryRow({ entry, metadata }: Partial<EntryWithMetadata>): Row {
       labels: metadata.labels,
       review_by: timeOf(metadata.reviewBy),
       allowed_audiences: metadata.allowedAudiences,
+      unrestricted_federation: metadata.unrestrictedFederation,
       instance_scope: metadata.instanceScope,
       created_by: metadata.createdBy,
       updated_by: metadata.updatedBy,

@@ -22,6 +22,7 @@ export function checkRelations(config: ServerConfig): readonly ConfigProblem[] {
   checkLifetimes(config, refuse);
   checkUsers(config, refuse);
   checkRegistrars(config, refuse);
+  checkFederation(config, refuse);
   for (const key of ["listen", "observability"] as const) {
     if (isIP(config[key].address) === 0) refuse([key, "address"], "expected an IP address");
   }
@@ -60,6 +61,23 @@ function checkRegistrars({ nodeAttestors, registrar }: ServerConfig, refuse: Ref
       refuse(path, 'expected "node", because the registrar writes entries for agents by node');
     }
   }
+}
+
+function checkFederation({ trustDomain, federation }: ServerConfig, refuse: Refuse): void {
+  const { relationships, bundleEndpoint, refreshHint } = federation;
+  for (const [name, { bundleEndpoint: endpoint }] of Object.entries(relationships)) {
+    const path = ["federation", "relationships", name];
+    if (name === trustDomain) refuse(path, "expected a trust domain other than the server's own");
+    if (endpoint.profile === "none") continue;
+    const url = URL.parse(endpoint.url);
+    if (url?.protocol !== "https:" || url.username !== "" || endpoint.url.includes("@")) {
+      refuse([...path, "bundleEndpoint", "url"], "expected an https URL without user information");
+    }
+  }
+  if (bundleEndpoint !== undefined && isIP(bundleEndpoint.address) === 0) {
+    refuse(["federation", "bundleEndpoint", "address"], "expected an IP address");
+  }
+  if (refreshHint < MINUTE / 6) refuse(["federation", "refreshHint"], "expected at least 10s");
 }
 
 function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {

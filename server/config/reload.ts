@@ -25,6 +25,7 @@ const APPLICABLE: readonly string[] = [
   "agents.renewGrace",
   "agents.purgeExpiredAfter",
   "entries",
+  "federation.relationships",
 ];
 
 /** Compares two configurations setting by setting. */
@@ -53,6 +54,7 @@ export function applicableParts(before: ServerConfig, after: ServerConfig): Serv
       purgeExpiredAfter: after.agents.purgeExpiredAfter,
     },
     entries: after.entries,
+    federation: { ...before.federation, relationships: after.federation.relationships },
   };
 }
 

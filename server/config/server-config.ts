@@ -15,6 +15,7 @@ import {
   observabilitySchema,
   operatorsSchema,
 } from "./endpoint-settings.ts";
+import { type FederationSettings, federationSchema } from "./federation-settings.ts";
 import {
   type CaSettings,
   caSchema,
@@ -49,6 +50,7 @@ export interface ServerConfig {
   readonly nodeAttestors: AttestorSettings;
   readonly bundlePublishers: PublisherSettings;
   readonly registrar: RegistrarsSettings;
+  readonly federation: FederationSettings;
   readonly agents: AgentsSettings;
   readonly entries: EntriesSettings;
   readonly limits: LimitSettings;
@@ -83,6 +85,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     nodeAttestors: attestorsSchema,
     bundlePublishers: publishersSchema,
     registrar: registrarsSchema,
+    federation: federationSchema,
     agents: agentsSchema,
     entries: entriesSchema,
     limits: limitsSchema,

@@ -7,6 +7,7 @@ import { EMPTY_SIDE, OWN_FIELDS, recordFieldsOf } from "./entry-record.ts";
 export interface EntryExtra {
   readonly side?: Partial<Omit<EntrySideRecord, "createdBy" | "updatedBy">>;
   readonly allowedAudiences?: readonly string[];
+  readonly unrestrictedFederation?: readonly string[];
   readonly instanceScope?: InstanceScope;
 }
 

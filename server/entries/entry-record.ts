@@ -14,8 +14,12 @@ export const EMPTY_SIDE: EntrySideRecord = {
 };
 
 /** The fields of a record that only we know of, as they are when nobody says anything about them. */
-export const OWN_FIELDS: Pick<RecordFields, "allowedAudiences" | "instanceScope" | "side"> = {
+export const OWN_FIELDS: Pick<
+  RecordFields,
+  "allowedAudiences" | "unrestrictedFederation" | "instanceScope" | "side"
+> = {
   allowedAudiences: [],
+  unrestrictedFederation: [],
   instanceScope: "",
   side: EMPTY_SIDE,
 };

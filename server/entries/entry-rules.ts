@@ -11,6 +11,7 @@ export type EntryToCheck = Pick<
   | "parentId"
   | "admin"
   | "downstream"
+  | "unrestrictedFederation"
   | "x509SvidTtlSeconds"
   | "jwtSvidTtlSeconds"
   | "side"
@@ -35,6 +36,7 @@ export function checkEntryAccess(grants: Grants, entry: EntryToCheck): void {
     parentId: { path: pathOf(entry.parentId) },
     admin: entry.admin,
     downstream: entry.downstream,
+    unrestrictedFederation: entry.unrestrictedFederation,
     originCluster: entry.side.origin?.cluster,
   });
   if (decision.allowed) return;

@@ -65,6 +65,7 @@ function termsOf(entry: AuthorizedEntryRecord): EntryTerms {
     disableX509SvidPrefetch: entry.disableX509SvidPrefetch,
     jwtSvidIncludeJti: entry.jwtSvidIncludeJti,
     allowedAudiences: entry.allowedAudiences,
+    unrestrictedFederation: entry.unrestrictedFederation,
     instanceScope: entry.instanceScope,
   };
 }

@@ -6,6 +6,8 @@ export interface EntryToWrite {
   readonly parentId: { readonly path: string };
   readonly admin: boolean;
   readonly downstream: boolean;
+  /** Trust domains whose limits do not bind the entry. */
+  readonly unrestrictedFederation?: readonly string[] | undefined;
   /** The cluster that the entry came from; absent when it came from none. */
   readonly originCluster?: string | undefined;
 }
@@ -20,6 +22,7 @@ export type EntryAccessReason =
   | "no_role"
   | "reserved_id"
   | "needs_key_admin"
+  | "needs_operator"
   | "id_outside_scope"
   | "parent_outside_scope"
   | "origin_outside_scope";
@@ -37,6 +40,10 @@ export function decideEntryWrite(grants: Grants, entry: EntryToWrite): EntryAcce
   if ((entry.admin || entry.downstream) && !roles.has("key-admin")) {
     const flag = entry.admin ? "admin" : "downstream";
     return deny("needs_key_admin", `an entry with the flag ${flag} needs the role key-admin`);
+  }
+  // The limits of a relationship are the operator's to write, so they are the operator's to lift.
+  if ((entry.unrestrictedFederation ?? []).length > 0 && !roles.has("operator")) {
+    return deny("needs_operator", "lifting the limits of a federation needs the role operator");
   }
   if (registrar.ids?.every((pattern) => !pattern.matches(entry.spiffeId.path)) === true) {
     return deny("id_outside_scope", "the SPIFFE ID is outside of the registrar's scope");

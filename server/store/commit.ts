@@ -4,6 +4,7 @@ import type {
   BundleRecord,
   EntryRecord,
   JoinTokenRecord,
+  RelationshipRecord,
   SettingRecord,
 } from "./records.ts";
 
@@ -25,6 +26,7 @@ export interface ChangeOf<Kind extends string, RecordType> {
 export type EntryChange = ChangeOf<"entry", EntryRecord>;
 export type NodeChange = ChangeOf<"node", AttestedNodeRecord>;
 export type BundleChange = ChangeOf<"bundle", BundleRecord>;
+export type FederationChange = ChangeOf<"federation", RelationshipRecord>;
 export type AuthorityChange = ChangeOf<"authority", AuthorityRecord>;
 export type JoinTokenChange = ChangeOf<"join_token", JoinTokenRecord>;
 /** Says that there is one; what it holds is not for everybody who follows the store. */
@@ -36,6 +38,7 @@ export type Change =
   | EntryChange
   | NodeChange
   | BundleChange
+  | FederationChange
   | AuthorityChange
   | JoinTokenChange
   | ClusterChange

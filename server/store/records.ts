@@ -41,6 +41,8 @@ export interface AuthorizedEntryRecord {
   readonly jwtSvidIncludeJti: boolean;
   /** Audiences that a JWT-SVID of this entry may name; empty means any. */
   readonly allowedAudiences: readonly string[];
+  /** Those of `federatesWith` whose bundles the workload may have by themselves even if the relationship is limited. */
+  readonly unrestrictedFederation: readonly string[];
   readonly instanceScope: InstanceScope;
 }
 
@@ -138,6 +140,44 @@ export interface BundleRecord {
   readonly refreshHintSeconds: number;
   /** An unsigned 64-bit number; nothing of it is lost. */
   readonly sequence: bigint;
+}
+
+/** How the bundle of a foreign trust domain is fetched; with "none" it is set by hand. */
+export type BundleEndpointRecord =
+  | { readonly profile: "none" }
+  | { readonly profile: "https_web"; readonly url: string }
+  | {
+      readonly profile: "https_spiffe";
+      readonly url: string;
+      /** ID of the endpoint, of whichever trust domain. */
+      readonly endpointId: string;
+    };
+
+/** What a foreign trust domain is trusted for. */
+export interface FederationLimitsRecord {
+  readonly any: boolean;
+  /** Patterns of paths. */
+  readonly idPatterns: readonly string[];
+  readonly audiences: readonly string[];
+  readonly endsAt: number;
+  readonly purpose: string;
+  readonly owner: string;
+}
+
+/** That we trust a foreign trust domain. It binds us alone: whether the other one trusts us is its business. */
+export interface RelationshipRecord {
+  readonly trustDomain: string;
+  readonly endpoint: BundleEndpointRecord;
+  readonly limits: FederationLimitsRecord;
+  /** When it came to its end; its bundle is withdrawn then. */
+  readonly endedAt: number;
+  /** Deleted, and kept only since entries still name the trust domain. */
+  readonly isDeleted: boolean;
+  /** Who keeps it: "config", "api" for the public API, "admin", or "cluster/NAME" for a registrar. */
+  readonly origin: string;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly updatedBy: string;
 }
 
 export type AuthorityKind = "x509" | "jwt" | "wit";

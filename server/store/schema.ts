@@ -58,6 +58,8 @@ export interface EntriesTable {
   readonly jwt_svid_include_jti: Integer;
   /** JSON array. */
   readonly allowed_audiences: string;
+  /** JSON array of trust domain names, sorted; each is among federates_with. */
+  readonly unrestricted_federation: string;
   readonly instance_scope: string;
   readonly owner: string;
   /** JSON object: the rest of the side record. */
@@ -127,6 +129,24 @@ export interface BundlesTable {
   readonly authorities: string;
 }
 
+export interface RelationshipsTable {
+  readonly trust_domain: string;
+  /** JSON object. */
+  readonly endpoint: string;
+  /** JSON object. */
+  readonly limits: string;
+  /** Of the limits. */
+  readonly ends_at: Integer;
+  readonly ended_at: Integer;
+  readonly deleted: Integer;
+  readonly origin: string;
+  readonly created_at: Integer;
+  readonly created_by: string;
+  readonly updated_by: string;
+  /** Outside the revision log. */
+  readonly fetched_at: Integer;
+}
+
 export interface AuthoritiesTable {
   readonly key: Integer;
   readonly id: string;
@@ -178,6 +198,7 @@ export interface Schema {
   readonly node_selectors: NodeSelectorsTable;
   readonly join_tokens: JoinTokensTable;
   readonly bundles: BundlesTable;
+  readonly relationships: RelationshipsTable;
   readonly authorities: AuthoritiesTable;
   readonly authority_holders: AuthorityHoldersTable;
   readonly clusters: ClustersTable;

@@ -20,6 +20,8 @@ const MAX_REQUESTED = 500_000;
 /** One agent's stream: what is to be sent on it, and what the agent has said. */
 export class AgentSession {
   readonly agentId: string;
+  /** The agent keeps to the limits of a federation, so that it may have the bundles of limited ones. */
+  readonly keepsLimits: boolean;
   /** Spreads heartbeats over time. */
   readonly turn: number;
   readonly pending: Pending = new Pending();
@@ -41,10 +43,12 @@ export class AgentSession {
 
   constructor(o: {
     readonly agentId: string;
+    readonly keepsLimits?: boolean;
     readonly turn: number;
     readonly nowMs: number;
   }) {
     this.agentId = o.agentId;
+    this.keepsLimits = o.keepsLimits ?? false;
     this.turn = o.turn;
     this.lastHeardMs = o.nowMs;
     // Until the first acknowledgement nobody knows what the agent serves.

@@ -19,7 +19,10 @@ import { RecordingLog } from "../../test/fakes/recording-log.ts";
 import { newEntry } from "../../test/support/entries.ts";
 import { BundleMessages } from "../bundle/bundle-messages.ts";
 import { AuthorizedEntries } from "../entries/authorized-entries.ts";
+import { Relationships } from "../federation/relationships.ts";
+import { ServedBundles } from "../federation/served-bundles.ts";
 import type { NewEntry } from "../store/contract/entries.ts";
+import type { FederationLimitsRecord } from "../store/records.ts";
 import { type AgentStreamDeps, serveAgent } from "./agent-stream.ts";
 import { ConnectedAgents } from "./connected-agents.ts";
 import { RecentChanges } from "./recent-changes.ts";
@@ -29,6 +32,15 @@ const AGENT = "spiffe://example.test/spire/agent/x509pop/node";
 const OTHER = "spiffe://example.test/spire/agent/x509pop/other";
 const own = (id: string, fields: Partial<Omit<NewEntry, "id">> = {}): NewEntry =>
   newEntry(id, { parentId: AGENT, ...fields });
+
+const NO_LIMITS: FederationLimitsRecord = {
+  any: false,
+  idPatterns: [],
+  audiences: [],
+  endsAt: 0,
+  purpose: "",
+  owner: "",
+};
 
 type AgentMessage = Exclude<MessageInitShape<typeof AgentMessageSchema>, { $typeName: string }>;
 
@@ -40,14 +52,14 @@ class Server implements Disposable {
   readonly bound: Binding[] = [];
   readonly shipped: AuditShipment[] = [];
   readonly #authorization: AuthorizedEntries;
-  readonly #bundles: BundleMessages;
+  readonly #bundles: ServedBundles;
   readonly #recent: RecentChanges;
   epoch = 0n;
 
   private constructor(
     store: MemoryStore,
     authorization: AuthorizedEntries,
-    bundles: BundleMessages,
+    bundles: ServedBundles,
     recent: RecentChanges,
   ) {
     this.store = store;
@@ -63,7 +75,11 @@ class Server implements Disposable {
     const server = new Server(
       store,
       await AuthorizedEntries.load({ store, serverId, log }),
-      await BundleMessages.open(store),
+      new ServedBundles({
+        bundles: await BundleMessages.open(store),
+        relationships: await Relationships.open(store),
+        clock: new FakeClock(),
+      }),
       await RecentChanges.open(store),
     );
     await server.setBundle("example.test", 1n);
@@ -91,6 +107,14 @@ class Server implements Disposable {
       sequence,
     };
     await this.store.write("writeBundles", { bundles: [bundle], mode: "set" });
+  }
+
+  async setLimits(trustDomain: string, limits: Partial<FederationLimitsRecord>): Promise<void> {
+    const set = { endpoint: { profile: "none" }, limits: { ...NO_LIMITS, ...limits } } as const;
+    const relationships = [{ trustDomain, set }];
+    const now = 1_772_366_400;
+    const write = { relationships, mode: "set", origin: "admin", now, actor: "test" } as const;
+    await this.store.write("writeRelationships", write);
   }
 
   connect(agentId = AGENT): Agent {
@@ -128,6 +152,14 @@ class Server implements Disposable {
   }
 }
 
+/** What an agent says that it has. */
+interface Held {
+  readonly revision?: bigint;
+  readonly digest?: Uint8Array;
+  readonly incarnation?: string;
+  readonly capabilities?: string[];
+}
+
 /** The other end of the stream. */
 class Agent {
   readonly call = new AbortController();
@@ -155,13 +187,14 @@ class Agent {
     this.#wake();
   }
 
-  hello(held: { revision?: bigint; digest?: Uint8Array; incarnation?: string } = {}): void {
+  hello(held: Held = {}): void {
     const incarnation = held.incarnation ?? "0195f1a0-0000-7000-8000-000000000001";
     this.send({
       case: "hello",
       value: {
         protocolMin: 1,
         protocolMax: 1,
+        capabilities: held.capabilities ?? ["federation_limits"],
         authorizationDigest: held.digest ?? new Uint8Array(),
         ...(held.revision === undefined
           ? {}
@@ -327,6 +360,54 @@ describe("serveAgent", () => {
     await server.delete("a");
     const last = await agent.nextUpdate();
     assert.deepEqual([last.removedEntryIds, last.removedBundles], [["a"], ["friend.test"]]);
+  });
+
+  it("sends the limits of a federation beside its bundle, and again when only they change", async () => {
+    using server = await Server.open();
+    await server.setBundle("friend.test", 1n);
+    await server.setLimits("friend.test", { idPatterns: ["/a"] });
+    await server.create(own("a", { federatesWith: ["friend.test"] }));
+    const agent = server.connect();
+    const first = await agent.begin();
+    assert.deepEqual(bundlesOf(first).sort(), ["example.test", "friend.test"]);
+    const limitsOf = (update: Update) =>
+      update.federationLimits.map(({ trustDomain, idPatterns }) => [trustDomain, ...idPatterns]);
+    assert.deepEqual(limitsOf(first), [["friend.test", "/a"]]);
+    await server.setLimits("friend.test", { idPatterns: ["/b"] });
+    const second = await agent.nextUpdate();
+    assert.deepEqual(
+      [bundlesOf(second), limitsOf(second)],
+      [["friend.test"], [["friend.test", "/b"]]],
+    );
+    await server.store.write("deleteRelationships", {
+      trustDomains: ["friend.test"],
+      origin: "admin",
+      now: 1_772_366_400,
+    });
+    assert.deepEqual((await agent.nextUpdate()).removedBundles, ["friend.test"]);
+    await server.setBundle("friend.test", 2n);
+    assert.deepEqual(bundlesOf(await agent.nextUpdate()), ["friend.test"], "set by hand again");
+  });
+
+  it("sends a limited bundle to an agent that keeps no limits only if every entry lifts them", async () => {
+    using server = await Server.open();
+    await server.setBundle("friend.test", 1n);
+    await server.setLimits("friend.test", { idPatterns: ["/a"] });
+    const federatesWith = ["friend.test"];
+    const lifted = { federatesWith, unrestrictedFederation: federatesWith };
+    await server.create(own("a", lifted), own("b", { federatesWith, hint: "b" }));
+    const agent = server.connect();
+    const { cursor, ...first } = await agent.begin({ capabilities: [] });
+    assert.deepEqual(
+      first.bundles.map(({ trustDomain }) => trustDomain),
+      ["example.test"],
+    );
+    await server.delete("b");
+    assert.deepEqual(bundlesOf(await agent.nextUpdate()), ["friend.test"]);
+    const again = server.connect();
+    const revision = cursor?.revision ?? 0n;
+    const resumed = await again.begin({ capabilities: [], revision });
+    assert.equal(resumed.kind, Kind.INVENTORY);
   });
 
   it("knows how far a revision has come", async () => {

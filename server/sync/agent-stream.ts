@@ -22,8 +22,8 @@ import {
 import type { Logger } from "../../runtime/log.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { untilAborted } from "../../runtime/until-aborted.ts";
-import type { BundleMessages } from "../bundle/bundle-messages.ts";
 import type { Authorization } from "../entries/authorization.ts";
+import type { ServedBundles } from "../federation/served-bundles.ts";
 import { AgentSession } from "./agent-session.ts";
 import { computeEntries, computeUpdate, type UpdateSource } from "./compute-update.ts";
 import type { ConnectedAgents } from "./connected-agents.ts";
@@ -36,7 +36,7 @@ import { updateMessages } from "./update-messages.ts";
 export interface AgentStreamDeps {
   readonly source: UpdateSource & {
     readonly authorization: Authorization;
-    readonly bundles: BundleMessages;
+    readonly bundles: ServedBundles;
   };
   readonly recent: Pick<RecentChanges, "after">;
   readonly agents: ConnectedAgents;
@@ -54,6 +54,8 @@ export interface AgentStreamDeps {
 
 /** The version of the protocol that this server speaks. */
 const PROTOCOL = 1;
+/** What an agent says that keeps to the limits of a federation. */
+const FEDERATION_LIMITS = "federation_limits";
 const HELLO_TIMEOUT_MS = 10_000;
 const MAX_BINDINGS = 10_000;
 
@@ -70,7 +72,9 @@ export async function* serveAgent(
   const iterator = requests[Symbol.asyncIterator]();
   const hello = await readHello(iterator, deps.clock, call.signal);
   const nowMs = deps.clock.monotonicMs();
-  const session = new AgentSession({ agentId, turn: deps.agents.nextTurn(), nowMs });
+  const keepsLimits = hello.capabilities.includes(FEDERATION_LIMITS);
+  const turn = deps.agents.nextTurn();
+  const session = new AgentSession({ agentId, keepsLimits, turn, nowMs });
   const endWithCall = (): void => session.end(asStatus(call.signal.reason));
   call.signal.addEventListener("abort", endWithCall);
   using stack = new DisposableStack();
@@ -147,7 +151,8 @@ function begin(deps: AgentStreamDeps, session: AgentSession, hello: AgentHello):
     authorizationDigest: authorization.digest(session.agentId),
     hasChangesAfter: () => changes !== undefined,
   });
-  if (start !== "difference" || changes === undefined) {
+  // Which bundles an agent has that does not keep to limits is not to be told from the names alone.
+  if (start !== "difference" || changes === undefined || !session.keepsLimits) {
     session.pending.addWhole(start === "snapshot" ? "snapshot" : "inventory");
     return;
   }
@@ -192,9 +197,9 @@ class AgentStream {
   /** Computes what is due at the moment it is asked for. */
   *takeUpdates(): Generator<ServerMessage> {
     const { source } = this.#deps;
-    const { agentId, pending, progress, sentBundles } = this.#session;
+    const { agentId, pending, progress } = this.#session;
     if (!pending.isEmpty) {
-      const update = computeUpdate(source, agentId, pending.take(), sentBundles);
+      const update = computeUpdate(source, this.#session, pending.take());
       // Before the first message goes out: what is committed from now on is of the next update.
       progress.sent(update.cursor.revision);
       yield* updateMessages(update);

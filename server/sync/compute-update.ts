@@ -1,6 +1,7 @@
 import { type Cursor, Update_Kind as Kind } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
-import type { BundleMessages } from "../bundle/bundle-messages.ts";
+import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import type { Authorization } from "../entries/authorization.ts";
+import type { ServedBundles } from "../federation/served-bundles.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
 import type { PendingChanges } from "./pending.ts";
 import type { UpdateContent } from "./update-messages.ts";
@@ -12,24 +13,29 @@ export interface UpdateSource {
     Authorization,
     "forAgent" | "find" | "digest" | "federatedTrustDomains" | "revision"
   >;
-  readonly bundles: Pick<BundleMessages, "get">;
+  readonly bundles: Pick<ServedBundles, "get" | "limitsOf" | "isForAnybody">;
   readonly trustDomain: string;
   readonly incarnation: string;
   readonly revocationEpoch: () => bigint;
   readonly parts: WireParts;
 }
 
-/**
- * Turns what has changed into what the agent has to hear.
- *
- * @param sentBundles trust domains whose bundles the agent has; brought up to date here
- */
+/** Whom an update is for. */
+export interface UpdateReader {
+  readonly agentId: string;
+  /** Trust domains whose bundles the agent has; brought up to date with each update. */
+  readonly sentBundles: Set<string>;
+  /** The agent keeps to the limits of a federation, so that it may have the bundles of limited ones. */
+  readonly keepsLimits: boolean;
+}
+
+/** Turns what has changed into what the agent has to hear. */
 export function computeUpdate(
   source: UpdateSource,
-  agentId: string,
+  reader: UpdateReader,
   changes: PendingChanges,
-  sentBundles: Set<string>,
 ): UpdateContent {
+  const { agentId, sentBundles } = reader;
   const { authorization } = source;
   const base = {
     cursor: cursorOf(source),
@@ -41,7 +47,7 @@ export function computeUpdate(
     sentBundles.clear();
     const records = authorization.forAgent(agentId);
     const partOf = (record: AuthorizedEntryRecord): WirePart => source.parts.entry(record);
-    const bundles = computeBundles(source, agentId, [], sentBundles);
+    const bundles = computeBundles(source, reader, []);
     return whole === "snapshot"
       ? { ...base, kind: Kind.SNAPSHOT, entries: records.map(partOf), ...bundles }
       : { ...base, kind: Kind.INVENTORY, inventory: records.map(revisionOf), ...bundles };
@@ -50,7 +56,7 @@ export function computeUpdate(
     ...base,
     kind: Kind.DIFFERENCE,
     ...lookUp(source, agentId, changes.entryIds),
-    ...computeBundles(source, agentId, changes.bundles, sentBundles),
+    ...computeBundles(source, reader, changes.bundles),
   };
 }
 
@@ -85,25 +91,40 @@ function lookUp(
 }
 
 function computeBundles(
-  { authorization, bundles, trustDomain, parts }: UpdateSource,
-  agentId: string,
+  source: UpdateSource,
+  reader: UpdateReader,
   changed: readonly string[],
-  sent: Set<string>,
-): Pick<UpdateContent, "bundles" | "removedBundles"> {
-  const needed = new Set(authorization.federatedTrustDomains(agentId)).add(trustDomain);
+): Pick<UpdateContent, "bundles" | "federationLimits" | "removedBundles"> {
+  const { bundles, trustDomain, parts } = source;
+  const { sentBundles: sent } = reader;
+  const needed = foreignBundles(source, reader).add(trustDomain);
   const due = [...needed].filter((name) => !sent.has(name) || changed.includes(name));
   const encoded: WirePart[] = [];
+  const federationLimits: WirePart[] = [];
   for (const name of due) {
     const message = bundles.get(name);
     if (message === undefined) continue;
     encoded.push(parts.bundle(message));
+    const limits = bundles.limitsOf(name);
+    if (limits !== FederationLimits.ANY) federationLimits.push(parts.limits(name, limits));
     sent.add(name);
   }
   const removedBundles = [...sent].filter(
     (name) => !needed.has(name) || bundles.get(name) === undefined,
   );
   for (const name of removedBundles) sent.delete(name);
-  return { bundles: encoded, removedBundles };
+  return { bundles: encoded, federationLimits, removedBundles };
+}
+
+/** The foreign trust domains whose bundles the agent may have. */
+function foreignBundles(
+  { authorization, bundles }: UpdateSource,
+  { agentId, keepsLimits }: UpdateReader,
+): Set<string> {
+  const wanted = new Set(authorization.federatedTrustDomains(agentId));
+  if (keepsLimits || [...wanted].every((name) => bundles.limitsOf(name).isAny)) return wanted;
+  const entries = authorization.forAgent(agentId);
+  return new Set([...wanted].filter((name) => bundles.isForAnybody(name, entries)));
 }
 
 function cursorOf({

@@ -63,7 +63,7 @@ export class RecentChanges implements Disposable {
       if (change === undefined || change.revision <= revision) break;
       // Walking back, so that the oldest change of an entry is the one that stays.
       if (change.kind === "entry") entries.set(change.id, change.before);
-      else if (change.kind === "bundle") bundles.add(change.id);
+      else if (isOfBundle(change)) bundles.add(change.id);
     }
     return { entries, bundles };
   }
@@ -84,8 +84,8 @@ export class RecentChanges implements Disposable {
             ? {}
             : { before: { spiffeId: before.spiffeId, parentId: before.parentId } }),
         });
-      } else if (change.kind === "bundle") {
-        this.#changes.push({ revision, kind: "bundle", id: change.id });
+      } else if (isOfBundle(change)) {
+        this.#changes.push({ revision, kind: change.kind, id: change.id });
       }
     }
     // Twice the limit before anything is moved, so that it costs little per change.
@@ -100,4 +100,9 @@ export class RecentChanges implements Disposable {
     const kept = this.#changes.findIndex(({ revision }) => revision > floor);
     this.#changes.splice(0, kept === -1 ? this.#changes.length : kept);
   }
+}
+
+// How far a trust domain is trusted travels with its bundle.
+function isOfBundle({ kind }: Pick<LoggedChange, "kind">): boolean {
+  return kind === "bundle" || kind === "federation";
 }

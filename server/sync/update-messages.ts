@@ -22,6 +22,7 @@ export interface UpdateContent {
   readonly removedEntryIds?: readonly string[];
   readonly inventory?: readonly Pick<EntryRevision, "id" | "revisionNumber" | "createdAt">[];
   readonly bundles?: readonly WirePart[];
+  readonly federationLimits?: readonly WirePart[];
   readonly removedBundles?: readonly string[];
 }
 
@@ -32,6 +33,7 @@ const OVERHEAD_BYTES = 1024;
 
 const ENTRIES = UpdateSchema.field.entries.number;
 const BUNDLES = UpdateSchema.field.bundles.number;
+const LIMITS = UpdateSchema.field.federationLimits.number;
 
 /**
  * Cuts an update into messages of less than 1 MiB, unless a single element is larger. All but the last carry `more`. Bundles come
@@ -59,6 +61,9 @@ interface Step {
 function* steps(content: UpdateContent): Generator<Step> {
   for (const data of content.bundles ?? []) {
     yield { bytes: data.length + 4, to: (part) => part.addEncoded(BUNDLES, data) };
+  }
+  for (const data of content.federationLimits ?? []) {
+    yield { bytes: data.length + 4, to: (part) => part.addEncoded(LIMITS, data) };
   }
   for (const name of content.removedBundles ?? []) {
     yield { bytes: name.length + 4, to: (part) => part.update.removedBundles.push(name) };

@@ -1,10 +1,13 @@
 import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { encodeFederationLimits } from "../../proto/convert/federation-limits.ts";
+import { FederationLimitsSchema } from "../../proto/gen/assay/federation/v1/limits_pb.ts";
 import { AuthorizedEntrySchema } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import {
   BundleSchema,
   type Bundle as WireBundle,
 } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import { encodeEntryRecord } from "../entries/entry-message.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
 
@@ -18,6 +21,7 @@ const MAX_ENTRIES = 1_000;
 export class WireParts {
   readonly #entries = new Map<string, WirePart>();
   readonly #bundles = new WeakMap<WireBundle, WirePart>();
+  readonly #limits = new WeakMap<FederationLimits, WirePart>();
 
   /** The entry as an agent sees it. */
   entry(record: AuthorizedEntryRecord): WirePart {
@@ -29,6 +33,7 @@ export class WireParts {
       entry: encodeEntryRecord(record),
       instanceScope: record.instanceScope,
       allowedAudiences: [...record.allowedAudiences],
+      unrestrictedFederation: [...record.unrestrictedFederation],
     });
     const part = encodePart(AuthorizedEntrySchema, message);
     const [oldest] = this.#entries.keys();
@@ -43,6 +48,15 @@ export class WireParts {
     if (known !== undefined) return known;
     const part = encodePart(BundleSchema, message);
     this.#bundles.set(message, part);
+    return part;
+  }
+
+  /** How far a trust domain is trusted. The same object means the same limits, of the same trust domain. */
+  limits(trustDomain: string, limits: FederationLimits): WirePart {
+    const known = this.#limits.get(limits);
+    if (known !== undefined) return known;
+    const part = encodePart(FederationLimitsSchema, encodeFederationLimits(trustDomain, limits));
+    this.#limits.set(limits, part);
     return part;
   }
 }

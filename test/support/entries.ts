@@ -26,6 +26,7 @@ export function newEntry(id: string, fields: Partial<Omit<NewEntry, "id">> = {})
     disableX509SvidPrefetch: false,
     jwtSvidIncludeJti: false,
     allowedAudiences: [],
+    unrestrictedFederation: [],
     instanceScope: "",
     side: {
       owner: "",

@@ -10,6 +10,7 @@ import { adminBackup } from "./admin-backup.ts";
 import { type AdminClustersDeps, adminClusters } from "./admin-clusters.ts";
 import { type AdminEntriesDeps, adminEntries } from "./admin-entries.ts";
 import { type AdminExplainDeps, adminExplain } from "./admin-explain.ts";
+import { type AdminFederationDeps, adminFederation } from "./admin-federation.ts";
 import { adminRegistrars } from "./admin-registrars.ts";
 import { adminReload, type Reload } from "./admin-reload.ts";
 import { type AdminRolloutDeps, adminRollout } from "./admin-rollout.ts";
@@ -22,6 +23,7 @@ export interface AdminServiceDeps {
   readonly rollout: AdminRolloutDeps;
   readonly explain: AdminExplainDeps;
   readonly clusters: AdminClustersDeps;
+  readonly federation: AdminFederationDeps;
   readonly store: Pick<Store, "backup">;
   readonly reload: Reload;
   readonly clock: Clock;
@@ -38,5 +40,6 @@ export function adminService(deps: AdminServiceDeps): Registration<Caller> {
     ...adminReload(deps.reload),
     ...adminRegistrars(deps),
     ...adminClusters(deps.clusters),
+    ...adminFederation(deps.federation),
   });
 }

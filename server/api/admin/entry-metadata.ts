@@ -5,6 +5,7 @@ import {
   decodeUnixSeconds,
   fieldError,
 } from "../../../proto/convert/field.ts";
+import { decodeTrustDomain } from "../../../proto/convert/id.ts";
 import {
   type EntryMetadata,
   EntryMetadataSchema,
@@ -18,17 +19,19 @@ import type { EntryRecord, EntryUsageRecord, InstanceScope } from "../../store/r
 const maxTextBytes = 1024;
 const maxLabels = 64;
 const maxAudiences = 256;
+const maxTrustDomains = 256;
 
 const scopes: readonly InstanceScope[] = ["", "pod", "container", "process", "shared"];
 
 /** Reads the side record of an entry; nothing of it when the caller says nothing. @throws {StatusError} INVALID_ARGUMENT */
 export function decodeMetadata(field: string, metadata: EntryMetadata | undefined): EntryExtra {
   if (metadata === undefined) return {};
-  const { origin, labels, allowedAudiences } = metadata;
+  const { origin, labels, allowedAudiences, unrestrictedFederation } = metadata;
   const read = (name: string, text: string): string =>
     decodeText(`${field}.${name}`, text, { maxBytes: maxTextBytes });
   checkCount(`${field}.labels`, Object.keys(labels), maxLabels);
   checkCount(`${field}.allowed_audiences`, allowedAudiences, maxAudiences);
+  checkCount(`${field}.unrestricted_federation`, unrestrictedFederation, maxTrustDomains);
   return {
     side: {
       owner: read("owner", metadata.owner),
@@ -58,6 +61,9 @@ export function decodeMetadata(field: string, metadata: EntryMetadata | undefine
         required: true,
       }),
     ),
+    unrestrictedFederation: unrestrictedFederation.map(
+      (name, index) => decodeTrustDomain(`${field}.unrestricted_federation[${index}]`, name).name,
+    ),
     instanceScope: decodeScope(`${field}.instance_scope`, metadata.instanceScope),
   };
 }
@@ -71,6 +77,7 @@ const settable = {
   review_by: "reviewBy",
   origin: "origin",
   allowed_audiences: "allowedAudiences",
+  unrestricted_federation: "unrestrictedFederation",
   instance_scope: "instanceScope",
 } as const;
 
@@ -128,6 +135,7 @@ export function encodeEntryWithMetadata(
         origin: { ...side.origin, generation: BigInt(side.origin.generation) },
       }),
       allowedAudiences: [...record.allowedAudiences],
+      unrestrictedFederation: [...record.unrestrictedFederation],
       instanceScope: record.instanceScope,
       lastIssued: BigInt(usage.lastIssuedAt),
       lastDelivered: BigInt(usage.lastDeliveredAt),

@@ -5,6 +5,7 @@ import type { EntryReads, EntryWrites } from "./entries.ts";
 import type { JoinTokenReads, JoinTokenWrites } from "./join-tokens.ts";
 import type { MaintenanceReads, MaintenanceWrites } from "./maintenance.ts";
 import type { NodeReads, NodeWrites } from "./nodes.ts";
+import type { RelationshipReads, RelationshipWrites } from "./relationships.ts";
 
 /** Every operation that may change the store, by name. */
 export interface WriteOperations
@@ -12,6 +13,7 @@ export interface WriteOperations
     NodeWrites,
     JoinTokenWrites,
     BundleWrites,
+    RelationshipWrites,
     AuthorityWrites,
     ClusterWrites,
     MaintenanceWrites {}
@@ -22,6 +24,7 @@ export interface ReadOperations
     NodeReads,
     JoinTokenReads,
     BundleReads,
+    RelationshipReads,
     AuthorityReads,
     ClusterReads,
     MaintenanceReads {}

@@ -35,6 +35,14 @@ import {
 } from "./nodes/end-nodes.ts";
 import { countNodes, getNode, listNodes } from "./nodes/list-nodes.ts";
 import { recordsSince } from "./records-since.ts";
+import { countFederatingEntries } from "./relationships/count-entries.ts";
+import {
+  deleteRelationships,
+  endRelationships,
+  recordFetch,
+} from "./relationships/end-relationships.ts";
+import { listFetches, listRelationships } from "./relationships/list-relationships.ts";
+import { writeRelationships } from "./relationships/write-relationships.ts";
 import { getSetting, putSetting } from "./settings.ts";
 import { raiseRevocationEpoch, storeState } from "./store-state.ts";
 
@@ -51,6 +59,8 @@ export const writeOperations: { readonly [K in keyof WriteOperations]: WriteOper
   deleteEntries,
   deleteExpiredEntries,
   deleteNode,
+  deleteRelationships,
+  endRelationships,
   finishJoinToken,
   pruneChangeLog,
   pruneJoinTokens,
@@ -59,12 +69,14 @@ export const writeOperations: { readonly [K in keyof WriteOperations]: WriteOper
   raiseRevocationEpoch,
   recordAttestation,
   recordEntryUse,
+  recordFetch,
   recordNodeRenewal,
   recordNodesSeen,
   removeCluster,
   setAgentVersion,
   updateEntries,
   writeBundles,
+  writeRelationships,
 };
 
 /** What runs each query. */
@@ -72,6 +84,7 @@ export const readOperations: { readonly [K in keyof ReadOperations]: ReadOperati
   changesSince,
   countBundles,
   countEntries,
+  countFederatingEntries,
   countNodes,
   entriesNearSelectors,
   getBundle,
@@ -85,7 +98,9 @@ export const readOperations: { readonly [K in keyof ReadOperations]: ReadOperati
   listBundles,
   listClusters,
   listEntries,
+  listFetches,
   listNodes,
+  listRelationships,
   nextEntryExpiry,
   recentlyExpiredEntries,
   recordsSince,

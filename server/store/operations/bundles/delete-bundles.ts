@@ -5,6 +5,7 @@ import type { BundleRecord } from "../../records.ts";
 import type { WriteContext, WriteOperation } from "../context.ts";
 import { type EntryRow, entryFromRow } from "../entries/entry-rows.ts";
 import { removeEntries, replaceEntry } from "../entries/entry-table.ts";
+import { forgetDeleted } from "../relationships/relationship-table.ts";
 import { bundleFromRow } from "./bundle-rows.ts";
 import { bundleNotFound, findBundleRow } from "./write-bundles.ts";
 
@@ -46,6 +47,7 @@ async function deleteBundle(
   }
   await db.deleteFrom("bundles").where("trust_domain", "=", trustDomain).execute();
   record({ kind: "bundle", id: trustDomain, action: "delete", before: bundle });
+  await forgetDeleted(context, trustDomain);
   return { ok: true, item: bundle };
 }
 
@@ -69,6 +71,7 @@ async function dissociate(
   await replaceEntry(context, row, {
     ...entry,
     federatesWith: entry.federatesWith.filter((name) => name !== trustDomain),
+    unrestrictedFederation: entry.unrestrictedFederation.filter((name) => name !== trustDomain),
     revisionNumber: entry.revisionNumber + 1,
   });
 }

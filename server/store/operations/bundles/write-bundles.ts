@@ -5,6 +5,7 @@ import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
 import type { BundleRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import type { WriteContext, WriteOperation } from "../context.ts";
+import { forgetDeleted } from "../relationships/relationship-table.ts";
 import { type BundleRow, bundleFromRow, bundleToRow } from "./bundle-rows.ts";
 
 export const writeBundles: WriteOperation<"writeBundles"> = async (
@@ -16,7 +17,10 @@ export const writeBundles: WriteOperation<"writeBundles"> = async (
     const current = await findBundleRow(context.db, wanted.trustDomain);
     const bundle = current && fields ? takeFields(bundleFromRow(current), wanted, fields) : wanted;
     const refused = refuse(mode, current);
-    if (refused === undefined) await putBundle(context, bundle, current);
+    if (refused === undefined) {
+      await putBundle(context, bundle, current);
+      await forgetDeleted(context, wanted.trustDomain);
+    }
     results.push(refused ?? { ok: true, item: bundle });
   }
   return results;
@@ -42,26 +46,27 @@ export async function findBundleRow(
     .executeTakeFirst();
 }
 
-/** Writes a bundle over the one there is, if it differs from it. */
+/** Writes a bundle over the one there is, if it differs from it; returns whether it does. */
 export async function putBundle(
   { db, record }: WriteContext,
   bundle: BundleRecord,
   current: BundleRow | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const row = bundleToRow(bundle);
   const id = bundle.trustDomain;
   if (current === undefined) {
     await db.insertInto("bundles").values(row).execute();
     record({ kind: "bundle", id, action: "create", after: bundle });
-    return;
+    return true;
   }
   const same =
     row.sequence === current.sequence &&
     row.refresh_hint === current.refresh_hint &&
     row.authorities === current.authorities;
-  if (same) return;
+  if (same) return false;
   await db.updateTable("bundles").set(row).where("trust_domain", "=", id).execute();
   record({ kind: "bundle", id, action: "update", before: bundleFromRow(current), after: bundle });
+  return true;
 }
 
 function refuse(

@@ -47,6 +47,7 @@ export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
   "disable_x509_svid_prefetch",
   "jwt_svid_include_jti",
   "allowed_audiences",
+  "unrestricted_federation",
   "instance_scope",
 ];
 
@@ -55,8 +56,17 @@ export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
   return {
     ...entry,
     selectors: sortSelectors(entry.selectors),
-    federatesWith: canonicalNames(entry.federatesWith),
+    ...canonicalFederation(entry),
   };
+}
+
+// What an entry does not federate with, it cannot do without limits either.
+function canonicalFederation(
+  entry: Pick<NewEntry, "federatesWith" | "unrestrictedFederation">,
+): Pick<NewEntry, "federatesWith" | "unrestrictedFederation"> {
+  const federatesWith = canonicalNames(entry.federatesWith);
+  const names = new Set(entry.unrestrictedFederation);
+  return { federatesWith, unrestrictedFederation: federatesWith.filter((each) => names.has(each)) };
 }
 
 /** When the entry was last of use. */
@@ -84,6 +94,7 @@ export function entryToColumns(entry: EntryRecord, use: EntryUseColumns): Omit<E
     disable_x509_svid_prefetch: Number(entry.disableX509SvidPrefetch),
     jwt_svid_include_jti: Number(entry.jwtSvidIncludeJti),
     allowed_audiences: JSON.stringify(entry.allowedAudiences),
+    unrestricted_federation: JSON.stringify(entry.unrestrictedFederation),
     instance_scope: entry.instanceScope,
     owner,
     side: JSON.stringify(side),
@@ -145,6 +156,7 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
     disableX509SvidPrefetch: row.disable_x509_svid_prefetch === 1,
     jwtSvidIncludeJti: row.jwt_svid_include_jti === 1,
     allowedAudiences: parseNames(row.allowed_audiences),
+    unrestrictedFederation: parseNames(row.unrestricted_federation),
     instanceScope: row.instance_scope as InstanceScope,
   };
 }
