@@ -151,14 +151,15 @@ function begin(deps: AgentStreamDeps, session: AgentSession, hello: AgentHello):
     authorizationDigest: authorization.digest(session.agentId),
     hasChangesAfter: () => changes !== undefined,
   });
-  // Which bundles an agent has that does not keep to limits is not to be told from the names alone.
-  if (start !== "difference" || changes === undefined || !session.keepsLimits) {
+  const names = authorization.federatedTrustDomains(session.agentId);
+  // Which of limited bundles an agent has that keeps to no limits is not to be told from the names.
+  const hasAllBundles =
+    session.keepsLimits || [...names].every((name) => source.bundles.limitsOf(name).isAny);
+  if (start !== "difference" || changes === undefined || !hasAllBundles) {
     session.pending.addWhole(start === "snapshot" ? "snapshot" : "inventory");
     return;
   }
-  for (const name of authorization.federatedTrustDomains(session.agentId)) {
-    session.sentBundles.add(name);
-  }
+  for (const name of names) session.sentBundles.add(name);
   session.sentBundles.add(source.trustDomain);
   const concerning = [...changes.entries].filter(
     ([id, before]) =>
