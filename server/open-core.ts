@@ -16,6 +16,7 @@ import { AuthorityRotator } from "./ca/authority-rotator.ts";
 import { CertificateAuthority } from "./ca/certificate-authority.ts";
 import { caMetrics } from "./ca/metrics.ts";
 import { SigningPool } from "./ca/signing-pool.ts";
+import { jwsAlgorithmOf, jwtKeyTypesOf } from "./config/issuing-settings.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
 import { DiskKeyManager } from "./keymanager/disk-key-manager.ts";
@@ -179,13 +180,13 @@ async function openAuditExporter(
 }
 
 function authoritySettings({ ca }: ServerConfig): AuthoritySettings {
-  const tokenKeyType = ca.jwtKeyType ?? ca.keyType;
+  const jwt = jwtKeyTypesOf(ca);
   return {
     ttlSeconds: seconds(ca.authorityTtl),
     keyTypes: {
       x509: ca.keyType,
-      jwt: tokenKeyType,
-      ...(ca.witSvids ? { wit: tokenKeyType } : {}),
+      jwt,
+      ...(ca.witSvids ? { wit: jwt[0] } : {}),
     },
   };
 }
@@ -211,6 +212,13 @@ function openIssuer(
     agentTtlSeconds: seconds(ca.agentTtl),
     authorityTtlSeconds: seconds(ca.authorityTtl),
     witSvids: ca.witSvids,
+    jwtAlgorithms: jwtKeyTypesOf(ca).map(jwsAlgorithmOf),
+    audienceAlgorithms: new Map(
+      Object.entries(config.jwt.audiences).map(([audience, { algorithm }]) => [
+        audience,
+        algorithm,
+      ]),
+    ),
   });
   const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
   const pool = opening.use(

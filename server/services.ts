@@ -58,6 +58,7 @@ export interface ServicesDeps {
 export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[] {
   const { core, settings, agents, clock, random, log } = deps;
   const { trustDomain, store, authorization, bundles, federation, issuer, audit } = core;
+  const authorities = new LocalAuthority(core.authorities, core.bundle);
   const issueAgentSvid = agentSvidIssuer(issuer);
   const writes = new EntryWrites({
     store,
@@ -88,7 +89,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       workload: { authorization, issuer, usage: deps.usage },
     }),
     bundleService({ trustDomain, store, bundles, served: federation.served, authorization }),
-    localAuthorityService(new LocalAuthority(core.authorities, core.bundle)),
+    localAuthorityService(authorities),
     trustDomainService({ trustDomain, store, bundles, ...federation, clock }),
     loggerService(log, () => settings.config.log.level),
     debugService({ store, clock, identity: core.identity }),
@@ -111,6 +112,7 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       store,
       clusters: { known: deps.known, store, clock },
       federation: { trustDomain, store, bundles, ...federation, clock },
+      authorities,
       reload: deps.reload,
       clock,
     }),

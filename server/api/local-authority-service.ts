@@ -7,10 +7,9 @@ import {
 import { failedPrecondition } from "../../runtime/errors/status-error.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import { type Registration, service } from "../../runtime/rpc/service.ts";
-import type { AuthorityCause } from "../ca/authorities.ts";
 import type { AuthorityStatus, LocalAuthority } from "../ca/local-authority.ts";
 import type { AuthorityKind } from "../store/records.ts";
-import { auditSubjectOf, sourceOfCaller } from "./audit-call.ts";
+import { authorityCauseOf } from "./authority-cause.ts";
 import type { Caller } from "./caller.ts";
 
 type Answer = MessageInitShape<typeof AuthorityStateSchema>;
@@ -27,22 +26,24 @@ export function localAuthorityService(authority: LocalAuthority): Registration<C
     };
   };
   const prepare = (kind: AuthorityKind) => async (_: unknown, ctx: CallContext<Caller>) => ({
-    preparedAuthority: encode(await authority.prepare(kind, causeOf(ctx))),
+    preparedAuthority: encode(await authority.prepare(kind, authorityCauseOf(ctx))),
   });
   const activate =
     (kind: AuthorityKind) =>
     async ({ authorityId }: ById, ctx: CallContext<Caller>) => ({
-      activatedAuthority: encode(await authority.activate(kind, authorityId, causeOf(ctx))),
+      activatedAuthority: encode(
+        await authority.activate(kind, authorityId, authorityCauseOf(ctx)),
+      ),
     });
   const taint =
     (kind: AuthorityKind) =>
     async ({ authorityId }: ById, ctx: CallContext<Caller>) => ({
-      taintedAuthority: encode(await authority.taint(kind, authorityId, causeOf(ctx))),
+      taintedAuthority: encode(await authority.taint(kind, authorityId, authorityCauseOf(ctx))),
     });
   const revoke =
     (kind: AuthorityKind) =>
     async ({ authorityId }: ById, ctx: CallContext<Caller>) => ({
-      revokedAuthority: encode(await authority.revoke(kind, authorityId, causeOf(ctx))),
+      revokedAuthority: encode(await authority.revoke(kind, authorityId, authorityCauseOf(ctx))),
     });
   return service<typeof LocalAuthorityApi, Caller>(LocalAuthorityApi, {
     getX509AuthorityState: stateOf("x509"),
@@ -67,14 +68,6 @@ export function localAuthorityService(authority: LocalAuthority): Registration<C
 
 async function noUpstream(): Promise<never> {
   throw failedPrecondition("upstream authority is not configured", { reason: "no_upstream" });
-}
-
-function causeOf(ctx: CallContext<Caller>): AuthorityCause {
-  return {
-    requestId: ctx.requestId,
-    source: sourceOfCaller(ctx.caller),
-    actors: [auditSubjectOf(ctx.caller)],
-  };
 }
 
 function encode({ authorityId, expiresAt, upstreamAuthorityId }: AuthorityStatus): Answer {

@@ -266,6 +266,11 @@ const admin: Rows<typeof Admin> = {
   checkAccess: read(),
   backup: change({ action: "store.backup", resource: ({ path }) => path }, "operator"),
   reload: change({ action: "server.reload" }, "operator"),
+  listAuthorities: read(),
+  prepareAuthority: change(
+    { action: "authority.prepare", resource: ({ kind }) => kind, isRecordedWithin: true },
+    "key-admin",
+  ),
   addCluster: change(
     { action: "cluster.add", resource: ({ cluster }) => cluster?.name ?? "" },
     "operator",

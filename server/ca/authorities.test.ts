@@ -12,6 +12,7 @@ import { CaWorld } from "../../test/support/ca-world.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
 import { appendKey } from "../bundle/bundle-change.ts";
 import { DiskKeyManager } from "../keymanager/disk-key-manager.ts";
+import { MemoryKeyManager } from "../keymanager/memory-key-manager.ts";
 import { LocalAuthority } from "./local-authority.ts";
 
 const HOUR_MS = 3_600_000;
@@ -54,7 +55,9 @@ describe("Authorities", () => {
     ]);
     world.audit.setWritable(false);
     const keys = world.keys.list().length;
-    await assert.rejects(world.authorities.prepare("x509"), { reason: "audit_unavailable" });
+    await assert.rejects(world.authorities.prepare({ kind: "x509", keyType: "ec-p256" }), {
+      reason: "audit_unavailable",
+    });
     assert.equal(world.keys.list().length, keys);
   });
 
@@ -112,12 +115,14 @@ describe("Authorities", () => {
     await using world = await CaWorld.open();
     const before = world.keys.list().length;
     world.store.fault = { message: "disk I/O error", reason: "store_io" };
-    await assert.rejects(world.authorities.prepare("x509"), { code: Status.UNAVAILABLE });
+    await assert.rejects(world.authorities.prepare({ kind: "x509", keyType: "ec-p256" }), {
+      code: Status.UNAVAILABLE,
+    });
     assert.deepEqual(await states(world), ["active"]);
     assert.equal(world.keys.list().length, before);
     assert.equal(world.audit.lines.at(-1)?.facts.decision, "failed");
     world.store.fault = undefined;
-    await world.authorities.prepare("x509");
+    await world.authorities.prepare({ kind: "x509", keyType: "ec-p256" });
     assert.deepEqual(await states(world), ["active", "prepared"]);
   });
 });
@@ -219,7 +224,7 @@ describe("LocalAuthority", () => {
     const chain = await sign(world);
     const { active } = local.state("x509");
     const prepared = await local.prepare("x509", cause);
-    assert.deepEqual(local.state("x509").prepared, prepared);
+    assert.equal(local.state("x509").prepared?.authorityId, prepared.authorityId);
     await local.activate("x509", prepared.authorityId, cause);
     assert.deepEqual(local.state("x509").old, active);
     assert.ok(active);
@@ -262,7 +267,7 @@ describe("LocalAuthority", () => {
     const { world, local } = await open();
     await local.prepare("x509", cause);
     const second = await local.prepare("x509", cause);
-    assert.deepEqual(local.state("x509").prepared, second);
+    assert.equal(local.state("x509").prepared?.authorityId, second.authorityId);
     assert.equal(world.bundle.record.x509Authorities.length, 2);
     await world[Symbol.asyncDispose]();
   });
@@ -285,5 +290,78 @@ describe("LocalAuthority", () => {
     const message = "JWT functionality is disabled";
     assert.throws(() => local.state("jwt"), { code: Status.UNIMPLEMENTED, message });
     await world[Symbol.asyncDispose]();
+  });
+});
+
+describe("Authorities of several algorithms", () => {
+  const two = { jwtKeyTypes: ["ec-p256", "rsa-2048"] } as const;
+  const jwts = (world: CaWorld): readonly string[] =>
+    new LocalAuthority(world.authorities, world.bundle)
+      .list()
+      .filter(({ kind }) => kind === "jwt")
+      .map(({ algorithm, state }) => `${algorithm} ${state}`)
+      .toSorted();
+
+  it("has one for each, all published; the first configured one is the default", async () => {
+    await using world = await CaWorld.open(two);
+    const { jwt, jwtByAlgorithm } = world.authorities.active.value;
+    assert.deepEqual([...jwtByAlgorithm.keys()], ["ES256", "RS256"]);
+    assert.equal(jwt?.algorithm, "ES256");
+    const published = [...world.bundle.feed.value.jwtAuthorities.keys()];
+    assert.deepEqual(
+      published,
+      [...jwtByAlgorithm.values()].map(({ id }) => id),
+    );
+    const { active } = new LocalAuthority(world.authorities, world.bundle).state("jwt");
+    assert.equal(active?.authorityId, jwt.id);
+  });
+
+  it("lets each rotate by itself", async () => {
+    await using world = await CaWorld.open(two);
+    const local = new LocalAuthority(world.authorities, world.bundle);
+    const { authorityId } = await local.prepare("jwt", {}, "RS256");
+    assert.deepEqual(jwts(world), ["ES256 active", "RS256 active", "RS256 prepared"]);
+    await local.prepare("jwt", {});
+    await local.activate("jwt", authorityId, {});
+    const now = ["ES256 active", "ES256 prepared", "RS256 active", "RS256 old"];
+    assert.deepEqual(jwts(world), now);
+    assert.equal(world.authorities.active.value.jwtByAlgorithm.get("RS256")?.id, authorityId);
+    await assert.rejects(local.prepare("jwt", {}, "ES384"), /algorithm: there are no ES384/);
+  });
+
+  it("renews each by the schedule", async () => {
+    await using world = await CaWorld.open(two);
+    await world.clock.advance(4 * DAY_MS);
+    await world.rotator.rotate();
+    const prepared = jwts(world).filter((one) => one.endsWith("prepared"));
+    assert.deepEqual(prepared, ["ES256 prepared", "RS256 prepared"]);
+  });
+
+  it("retires what is not configured any more, and keeps what it signed valid until its end", async () => {
+    const store = await MemoryStore.open();
+    const keys = new MemoryKeyManager();
+    await using first = await CaWorld.open({ ...two, store, keys });
+    const retired = first.authorities.active.value.jwt;
+    await using second = await CaWorld.open({ store, keys, seed: "b", jwtKeyTypes: ["rsa-2048"] });
+    assert.deepEqual(jwts(second), ["ES256 old", "RS256 active"]);
+    assert.equal(second.authorities.active.value.jwt?.algorithm, "RS256");
+    assert.ok(second.bundle.feed.value.jwtAuthorities.has(retired?.id ?? ""));
+    assert.equal(keys.list().length, 2);
+    await second.clock.advance(9 * DAY_MS);
+    await second.rotator.rotate();
+    await second.clock.advance(2 * HOUR_MS);
+    await second.rotator.rotate();
+    assert.ok(!jwts(second).includes("ES256 old"));
+    assert.ok(!second.bundle.feed.value.jwtAuthorities.has(retired?.id ?? ""));
+  });
+
+  it("adds an algorithm to a trust domain that is there already", async () => {
+    const store = await MemoryStore.open();
+    const keys = new MemoryKeyManager();
+    await using first = await CaWorld.open({ store, keys });
+    const before = first.authorities.active.value.jwt?.id;
+    await using second = await CaWorld.open({ ...two, store, keys, seed: "b" });
+    assert.deepEqual(jwts(second), ["ES256 active", "RS256 active"]);
+    assert.equal(second.authorities.active.value.jwt?.id, before);
   });
 });

@@ -15,16 +15,26 @@ import {
 } from "../bundle/bundle-change.ts";
 import type { LocalBundle } from "../bundle/local-bundle.ts";
 import type { KeyHandle, KeyManager } from "../keymanager/key-manager.ts";
-import type { KeyType } from "../keymanager/key-type.ts";
+import type { JwsAlgorithm } from "../keymanager/key-type.ts";
 import type { AuthorityKind, AuthorityRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { type ActiveAuthorities, openTokenAuthority, openX509Authority } from "./authority.ts";
+import {
+  type AuthorityKeyTypes,
+  type AuthorityLane,
+  allLanes,
+  isSameLane,
+  laneName,
+  laneOf,
+  wantedLanes,
+} from "./authority-lane.ts";
 import type { AuthorityLife } from "./authority-state.ts";
 import {
   type AuthorityChange,
   activate,
   forget,
   prepare,
+  retire,
   revoke,
   taint,
 } from "./authority-transitions.ts";
@@ -33,8 +43,8 @@ import { authorityIdOf, makeAuthority } from "./make-authority.ts";
 /** What new authorities are like. A change holds for those that are made from then on. */
 export interface AuthoritySettings {
   readonly ttlSeconds: number;
-  /** The kinds that this server has authorities of, each with the type of its keys. */
-  readonly keyTypes: Readonly<Partial<Record<AuthorityKind, KeyType>>>;
+  /** The kinds that this server has authorities of, each with the types of its keys. */
+  readonly keyTypes: AuthorityKeyTypes;
 }
 
 /** What the authorities need. */
@@ -67,11 +77,13 @@ export interface AuthorityCause {
 export class Authorities {
   readonly #deps: AuthoritiesDeps;
   readonly #active: Feed<ActiveAuthorities>;
+  readonly #wanted: readonly AuthorityLane[];
   #records: readonly AuthorityRecord[];
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(deps: AuthoritiesDeps, records: readonly AuthorityRecord[]) {
     this.#deps = deps;
+    this.#wanted = wantedLanes(deps.settings.keyTypes);
     this.#records = records;
     this.#active = new Feed(this.#openActive());
   }
@@ -98,10 +110,16 @@ export class Authorities {
     return this.#active;
   }
 
-  /** The kinds that this server has authorities of. */
-  get kinds(): readonly AuthorityKind[] {
-    const { keyTypes } = this.#deps.settings;
-    return KINDS.filter((kind) => keyTypes[kind] !== undefined);
+  /** What authorities there are to be, and what is left of earlier settings: without a type of key. */
+  get lanes(): readonly AuthorityLane[] {
+    return allLanes(this.#wanted, this.#records);
+  }
+
+  /** The lane of a kind, the default one without an algorithm; undefined where this server is to have no such authorities. */
+  lane(kind: AuthorityKind, algorithm?: JwsAlgorithm): AuthorityLane | undefined {
+    return this.#wanted.find(
+      (one) => one.kind === kind && (algorithm === undefined || one.algorithm === algorithm),
+    );
   }
 
   /** All authorities of a kind, in order of their making. */
@@ -109,9 +127,14 @@ export class Authorities {
     return this.#records.filter((one) => one.kind === kind);
   }
 
+  /** All authorities of a lane, in order of their making. */
+  inLane(lane: AuthorityLane): readonly AuthorityRecord[] {
+    return this.list(lane.kind).filter((one) => isSameLane(laneOf(one), lane));
+  }
+
   /** The same, as the schedule looks at them. */
-  lives(kind: AuthorityKind): readonly AuthorityLife[] {
-    return this.list(kind).map(({ id, state, keyRef, notBefore, notAfter }) => ({
+  lives(lane: AuthorityLane): readonly AuthorityLife[] {
+    return this.inLane(lane).map(({ id, state, keyRef, notBefore, notAfter }) => ({
       id,
       state,
       notBefore: new Date(notBefore * 1000),
@@ -120,9 +143,9 @@ export class Authorities {
     }));
   }
 
-  /** Makes the next authority and publishes it. It does not sign yet. */
-  prepare(kind: AuthorityKind, cause: AuthorityCause = {}): Promise<AuthorityRecord> {
-    return this.#inTurn(() => this.#prepare(kind, cause));
+  /** Makes the next authority of a wanted lane and publishes it. It does not sign yet. */
+  prepare(lane: AuthorityLane, cause: AuthorityCause = {}): Promise<AuthorityRecord> {
+    return this.#inTurn(() => this.#prepare(lane, cause));
   }
 
   /** Lets the prepared authority sign in place of the active one, whose key is then destroyed. */
@@ -138,6 +161,11 @@ export class Authorities {
   /** Makes what an old authority signed invalid. */
   revoke(kind: AuthorityKind, id: string, cause: AuthorityCause = {}): Promise<AuthorityRecord> {
     return this.#change("authority.revoke", kind, id, revoke, withdraw, cause);
+  }
+
+  /** Lets an authority that is not wanted any more sign no longer. What it signed stays valid. */
+  retire(kind: AuthorityKind, id: string): Promise<AuthorityRecord> {
+    return this.#change("authority.retire", kind, id, retire, () => unchanged, {});
   }
 
   /** Takes an authority whose end is long past out of the bundle and the records. */
@@ -158,13 +186,13 @@ export class Authorities {
     }
   }
 
-  async #prepare(kind: AuthorityKind, cause: AuthorityCause): Promise<AuthorityRecord> {
-    const { keys, random, settings } = this.#deps;
-    const type = settings.keyTypes[kind];
-    if (type === undefined) throw new TypeError(`no authorities of kind ${kind} here`);
-    const key = await keys.generate(`${kind}-${hex(random.bytes(8))}`, type);
+  async #prepare(lane: AuthorityLane, cause: AuthorityCause): Promise<AuthorityRecord> {
+    const { keys, random } = this.#deps;
+    const { kind, keyType } = lane;
+    if (keyType === undefined) throw new TypeError(`no more authorities for ${laneName(lane)}`);
+    const key = await keys.generate(`${kind}-${hex(random.bytes(8))}`, keyType);
     try {
-      return await this.#prepareWith(key, kind, cause);
+      return await this.#prepareWith(key, lane, cause);
     } catch (err) {
       await keys.remove(key.id);
       throw err;
@@ -173,9 +201,10 @@ export class Authorities {
 
   async #prepareWith(
     key: KeyHandle,
-    kind: AuthorityKind,
+    lane: AuthorityLane,
     cause: AuthorityCause,
   ): Promise<AuthorityRecord> {
+    const { kind } = lane;
     const { audit, clock, random, trustDomain, settings, serverId } = this.#deps;
     const { ttlSeconds } = settings;
     const id = authorityIdOf(kind, key);
@@ -186,7 +215,7 @@ export class Authorities {
       const now = clock.now();
       const made = await makeAuthority({ kind, trustDomain, key, now, ttlSeconds, random });
       const holder = { authorityId: id, serverId };
-      await this.#store(prepare(this.list(kind), made), publish(made), [holder]);
+      await this.#store(prepare(this.inLane(lane), made), publish(made), [holder]);
       audit.outcome(ref, { decision: "allow" });
       this.#tell(made, "Prepared authority");
       return made;
@@ -206,7 +235,7 @@ export class Authorities {
   ): Promise<AuthorityRecord> {
     return this.#inTurn(async () => {
       const { audit } = this.#deps;
-      const change = transition(this.list(kind), id);
+      const change = transition(this.#siblingsOf(kind, id), id);
       const subject = [...change.put, ...change.remove].find((one) => one.id === id);
       if (subject === undefined) throw new TypeError(`authority ${id} does not exist`);
       const ref = await audit.intent({
@@ -225,6 +254,13 @@ export class Authorities {
         throw err;
       }
     });
+  }
+
+  /** The lane of the authority of that ID; of one that does not exist, all of its kind. */
+  #siblingsOf(kind: AuthorityKind, id: string): readonly AuthorityRecord[] {
+    const all = this.list(kind);
+    const record = all.find((one) => one.id === id);
+    return record === undefined ? all : this.inLane(laneOf(record));
   }
 
   async #store(
@@ -261,12 +297,19 @@ export class Authorities {
       const handle = key(record);
       return handle === undefined ? undefined : openX509Authority(record, handle);
     });
-    const jwt = open("jwt", token);
     const wit = open("wit", token);
+    const jwts = this.list("jwt").flatMap((record) => {
+      const authority = record.state === "active" ? token(record) : undefined;
+      return authority === undefined ? [] : [[authority.algorithm, authority] as const];
+    });
+    const byAlgorithm = new Map(jwts);
+    const standard = this.lane("jwt")?.algorithm;
+    const jwt = standard === undefined ? undefined : byAlgorithm.get(standard);
     return {
       ...(x509 === undefined ? {} : { x509 }),
       ...(jwt === undefined ? {} : { jwt }),
       ...(wit === undefined ? {} : { wit }),
+      jwtByAlgorithm: byAlgorithm,
     };
   }
 
@@ -276,18 +319,24 @@ export class Authorities {
     return turn;
   }
 
-  #tell({ id, kind, notAfter }: AuthorityRecord, message: string): void {
-    const fields = { authority_id: id, kind, expires_at: new Date(notAfter * 1000) };
+  #tell(record: AuthorityRecord, message: string): void {
+    const { id, kind, notAfter } = record;
+    const { algorithm } = laneOf(record);
+    const fields = {
+      authority_id: id,
+      kind,
+      ...(algorithm === undefined ? {} : { algorithm }),
+      expires_at: new Date(notAfter * 1000),
+    };
     this.#deps.log.info(fields, message);
   }
 }
-
-const KINDS: readonly AuthorityKind[] = ["x509", "jwt", "wit"];
 
 const MESSAGES: Readonly<Record<string, string>> = {
   "authority.activate": "Activated authority",
   "authority.taint": "Tainted authority",
   "authority.revoke": "Revoked authority",
+  "authority.retire": "Retired authority that is not configured any more",
   "authority.forget": "Forgot expired authority",
 };
 

@@ -1,8 +1,8 @@
 import type { Logger } from "../../runtime/log.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
-import type { AuthorityKind } from "../store/records.ts";
 import type { Authorities } from "./authorities.ts";
-import { type AuthorityStep, nextStep } from "./authority-state.ts";
+import { type AuthorityLane, laneName } from "./authority-lane.ts";
+import { type AuthorityStep, nextStep, nextStepUnwanted } from "./authority-state.ts";
 
 /** What the rotator needs. */
 export interface RotatorDeps {
@@ -23,7 +23,7 @@ const MAX_STEPS = 4;
  */
 export class AuthorityRotator {
   readonly #deps: RotatorDeps;
-  readonly #preparedAtMs = new Map<AuthorityKind, number>();
+  readonly #preparedAtMs = new Map<string, number>();
   #offsetMs: number;
   #steadySinceMs: number;
 
@@ -37,12 +37,13 @@ export class AuthorityRotator {
   async rotate(): Promise<void> {
     const { authorities } = this.#deps;
     this.#watchClock();
-    for (const kind of authorities.kinds) {
+    for (const lane of authorities.lanes) {
+      const next = lane.keyType === undefined ? nextStepUnwanted : nextStep;
       for (let steps = 0; steps < MAX_STEPS; steps++) {
         const { now, isSteady } = this.#time();
-        const step = nextStep(authorities.lives(kind), now, isSteady);
-        if (step === undefined || !this.#isAllowed(kind, step)) break;
-        await this.#do(kind, step);
+        const step = next(authorities.lives(lane), now, isSteady);
+        if (step === undefined || !this.#isAllowed(lane, step)) break;
+        await this.#do(lane, step);
       }
     }
   }
@@ -61,23 +62,26 @@ export class AuthorityRotator {
     }
   }
 
-  async #do(kind: AuthorityKind, step: AuthorityStep): Promise<void> {
+  async #do(lane: AuthorityLane, step: AuthorityStep): Promise<void> {
     const { authorities, clock } = this.#deps;
     switch (step.kind) {
       case "prepare":
-        await authorities.prepare(kind);
-        this.#preparedAtMs.set(kind, clock.monotonicMs());
+        await authorities.prepare(lane);
+        this.#preparedAtMs.set(laneName(lane), clock.monotonicMs());
         return;
       case "activate":
-        await authorities.activate(kind, step.id);
+        await authorities.activate(lane.kind, step.id);
+        return;
+      case "retire":
+        await authorities.retire(lane.kind, step.id);
         return;
       case "forget":
-        await authorities.forget(kind, step.id);
+        await authorities.forget(lane.kind, step.id);
     }
   }
 
-  #isAllowed(kind: AuthorityKind, step: AuthorityStep): boolean {
-    const last = this.#preparedAtMs.get(kind);
+  #isAllowed(lane: AuthorityLane, step: AuthorityStep): boolean {
+    const last = this.#preparedAtMs.get(laneName(lane));
     if (step.kind !== "prepare" || last === undefined) return true;
     return this.#deps.clock.monotonicMs() - last >= MIN_PREPARE_INTERVAL_MS;
   }

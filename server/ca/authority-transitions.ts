@@ -2,7 +2,7 @@ import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import type { AuthorityRecord } from "../store/records.ts";
 
 // What may become of an authority. prepared → active → old → tainted → revoked; an old one may be revoked without having been tainted.
-// Of one kind there is at most one active and at most one prepared. All pure; all records given are of one kind.
+// Of one lane there is at most one active and at most one prepared. All pure; all records given are of one lane.
 
 /** What a transition changes. */
 export interface AuthorityChange {
@@ -25,6 +25,13 @@ export function activate(records: readonly AuthorityRecord[], id: string): Autho
   const signing = records.filter(({ state }) => state === "active");
   const retired = signing.map((one): AuthorityRecord => ({ ...one, state: "old" }));
   return { put: [...retired, { ...next, state: "active" }], remove: [] };
+}
+
+/** An authority that is not wanted any more: one that signs becomes an old one, one that never signed leaves the records. */
+export function retire(records: readonly AuthorityRecord[], id: string): AuthorityChange {
+  const one = find(records, id);
+  if (one?.state === "active") return { put: [{ ...one, state: "old" }], remove: [] };
+  return { put: [], remove: one?.state === "prepared" ? [one] : [] };
 }
 
 /** @throws {StatusError} INVALID_ARGUMENT unless `id` is an old authority */

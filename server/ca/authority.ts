@@ -32,7 +32,9 @@ export interface TokenAuthority extends SigningAuthority {
 /** The authorities that sign at present; absent while there is none. */
 export interface ActiveAuthorities {
   readonly x509?: X509Authority;
+  /** The default one of those below. */
   readonly jwt?: TokenAuthority;
+  readonly jwtByAlgorithm: ReadonlyMap<JwsAlgorithm, TokenAuthority>;
   readonly wit?: TokenAuthority;
 }
 

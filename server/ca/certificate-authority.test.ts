@@ -266,7 +266,7 @@ describe("signX509Svids", () => {
         verifyX509Svid(chain, world.bundle.feed.value, world.clock.now());
         issuers.add(result.svid.authorityId);
       }
-      const { id } = await world.authorities.prepare("x509");
+      const { id } = await world.authorities.prepare({ kind: "x509", keyType: "ec-p256" });
       await world.authorities.activate("x509", id);
     }
     assert.equal(issuers.size, 3);
@@ -283,7 +283,7 @@ describe("signJwtSvid", () => {
   for (const type of ["ec-p256", "ec-p384", "rsa-2048"] as const) {
     it(`signs by ${type} what verifies against the bundle`, async () => {
       await using world = await CaWorld.open({
-        settings: { keyTypes: { x509: "ec-p256", jwt: type } },
+        jwtKeyTypes: [type],
         tokenIssuer: "https://oidc.a.test",
       });
       const { token, jti, expiresAt } = await world.ca.signJwtSvid(world.agentCall, order(world));
@@ -306,6 +306,20 @@ describe("signJwtSvid", () => {
       assert.equal(Buffer.from(jti, "base64url").length, 16);
     });
   }
+
+  it("signs with the algorithm that the audience wants, and with the default one otherwise", async () => {
+    await using world = await CaWorld.open({
+      jwtKeyTypes: ["ec-p256", "rsa-2048"],
+      audienceAlgorithms: new Map([["db", "RS256"]]),
+    });
+    const algorithmOf = async (audience: string): Promise<unknown> => {
+      const wanted = { ...order(world), audiences: [audience] };
+      const { token } = await world.ca.signJwtSvid(world.agentCall, wanted);
+      await verifyJwtSvid(token, world.bundle.feed.value, [audience], world.clock.now());
+      return JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).alg;
+    };
+    assert.deepEqual([await algorithmOf("db"), await algorithmOf("other")], ["RS256", "ES256"]);
+  });
 
   it("gives every token another name, and records it before signing", async () => {
     await using world = await CaWorld.open();

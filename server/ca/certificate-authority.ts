@@ -43,8 +43,6 @@ export class CertificateAuthority implements Issuer {
 
   async signJwtSvid(call: IssuanceCall, order: JwtSvidOrder): Promise<IssuedToken> {
     const { active, tokenIssuer } = this.#deps;
-    const authority = active.value.jwt;
-    if (authority === undefined) throw noAuthority("JWT");
     const issuer = tokenIssuer === undefined ? {} : { issuer: tokenIssuer };
     const spiffeId = order.spiffeId.toString();
     const token: TokenOrder = {
@@ -53,7 +51,11 @@ export class CertificateAuthority implements Issuer {
       payload: (life, jti, audiences) =>
         jwtSvidPayload({ ...life, spiffeId, audiences, jti, ...issuer }),
     };
-    return signToken(this.#deps, call, token, authority, this.#signerOf(authority, "JWT"));
+    return signToken(this.#deps, call, token, ({ jwtAlgorithm }) => {
+      const { jwt, jwtByAlgorithm } = active.value;
+      const authority = jwtAlgorithm === undefined ? jwt : jwtByAlgorithm.get(jwtAlgorithm);
+      return authority && this.#signerOf(authority, "JWT");
+    });
   }
 
   async signWitSvid(call: IssuanceCall, order: WitSvidOrder): Promise<IssuedToken> {
@@ -74,7 +76,7 @@ export class CertificateAuthority implements Issuer {
       payload: (life, jti) =>
         witSvidPayload({ ...life, spiffeId, jti, publicKey, signingAlgorithm, ...issuer }),
     };
-    return signToken(this.#deps, call, token, authority, this.#signerOf(authority, "wit+jwt"));
+    return signToken(this.#deps, call, token, () => this.#signerOf(authority, "wit+jwt"));
   }
 
   signDownstreamCa(call: IssuanceCall, order: DownstreamCaOrder): Promise<IssuedCa> {

@@ -1,8 +1,10 @@
 import { invalidArgument, unimplemented } from "../../runtime/errors/status-error.ts";
 import { keyListOf } from "../bundle/bundle-change.ts";
 import type { LocalBundle } from "../bundle/local-bundle.ts";
-import type { AuthorityKind, AuthorityRecord } from "../store/records.ts";
+import type { JwsAlgorithm } from "../keymanager/key-type.ts";
+import type { AuthorityKind, AuthorityRecord, AuthorityState } from "../store/records.ts";
 import type { Authorities, AuthorityCause } from "./authorities.ts";
+import { type AuthorityLane, laneOf } from "./authority-lane.ts";
 import { slotsOf } from "./authority-transitions.ts";
 
 /** An authority as the local authority API shows it. */
@@ -20,7 +22,18 @@ export interface AuthorityStatuses {
   readonly old?: AuthorityStatus;
 }
 
-/** Authorities by hand. Every method throws UNIMPLEMENTED for a kind that this server has no authorities of. */
+/** One of all authorities, as our own API shows it. */
+export interface ListedAuthority extends AuthorityStatus {
+  readonly kind: AuthorityKind;
+  /** Of JWT authorities only. */
+  readonly algorithm?: JwsAlgorithm;
+  readonly state: AuthorityState;
+}
+
+/**
+ * Authorities by hand. Every method throws UNIMPLEMENTED for a kind that this server has no authorities of. Where there are JWT
+ * authorities of several algorithms, the first configured one is meant unless another is named; an ID names its own.
+ */
 export class LocalAuthority {
   readonly #authorities: Authorities;
   readonly #bundle: Pick<LocalBundle, "record">;
@@ -31,8 +44,8 @@ export class LocalAuthority {
   }
 
   state(kind: AuthorityKind): AuthorityStatuses {
-    this.#checkKind(kind);
-    const { active, prepared, old } = slotsOf(this.#authorities.list(kind));
+    const lane = this.#laneOf(kind);
+    const { active, prepared, old } = slotsOf(this.#authorities.inLane(lane));
     return {
       ...(active === undefined ? {} : { active: statusOf(active) }),
       ...(prepared === undefined ? {} : { prepared: statusOf(prepared) }),
@@ -41,9 +54,18 @@ export class LocalAuthority {
   }
 
   /** Replaces an authority that was prepared before and not yet activated. */
-  async prepare(kind: AuthorityKind, cause: AuthorityCause): Promise<AuthorityStatus> {
-    this.#checkKind(kind);
-    return statusOf(await this.#authorities.prepare(kind, cause));
+  async prepare(
+    kind: AuthorityKind,
+    cause: AuthorityCause,
+    algorithm?: JwsAlgorithm,
+  ): Promise<ListedAuthority> {
+    const lane = this.#laneOf(kind, algorithm);
+    return listed(await this.#authorities.prepare(lane, cause));
+  }
+
+  /** All there are, by kind and in order of their making. */
+  list(): readonly ListedAuthority[] {
+    return KINDS.flatMap((kind) => this.#authorities.list(kind)).map(listed);
   }
 
   /** @throws {StatusError} INVALID_ARGUMENT "unexpected authority ID" unless it is the prepared one */
@@ -74,10 +96,25 @@ export class LocalAuthority {
     return { authorityId: id, expiresAt, upstreamAuthorityId: "" };
   }
 
+  #laneOf(kind: AuthorityKind, algorithm?: JwsAlgorithm): AuthorityLane {
+    this.#checkKind(kind);
+    const lane = this.#authorities.lane(kind, algorithm);
+    if (lane !== undefined) return lane;
+    throw invalidArgument(`algorithm: there are no ${algorithm} authorities here`);
+  }
+
   #checkKind(kind: AuthorityKind): void {
-    if (this.#authorities.kinds.includes(kind)) return;
+    if (this.#authorities.lane(kind) !== undefined) return;
     throw unimplemented(`${kind.toUpperCase()} functionality is disabled`);
   }
+}
+
+const KINDS: readonly AuthorityKind[] = ["x509", "jwt", "wit"];
+
+function listed(record: AuthorityRecord): ListedAuthority {
+  const { kind, state } = record;
+  const { algorithm } = laneOf(record);
+  return { ...statusOf(record), kind, state, ...(algorithm === undefined ? {} : { algorithm }) };
 }
 
 function statusOf({ id, notAfter, upstreamAuthorityId }: AuthorityRecord): AuthorityStatus {

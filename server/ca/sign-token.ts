@@ -1,6 +1,6 @@
 import type { AuditCredential } from "../../proto/audit/v1/record.ts";
 import { unavailable } from "../../runtime/errors/status-error.ts";
-import type { TokenAuthority } from "./authority.ts";
+import type { IssuanceDecision } from "../policy/issuance.ts";
 import type { IssuanceCall, IssuedToken } from "./issuance.ts";
 import { deniedItem, intendedItem, issuanceDraft } from "./issuance-audit.ts";
 import { denialError } from "./issuance-error.ts";
@@ -18,13 +18,16 @@ export interface TokenOrder extends AskedFor {
   readonly payload: (life: TokenLife, jti: string, audiences: readonly string[]) => object;
 }
 
-/** Signs one token: policy, intent, signature, outcome. A token is signed where it stands, since it has nothing to be checked. */
+/**
+ * Signs one token: policy, intent, signature, outcome. A token is signed where it stands, since it has nothing to be checked.
+ *
+ * @param signerFor who signs what was decided; undefined while there is nobody
+ */
 export async function signToken(
   deps: IssuerDeps,
   call: IssuanceCall,
   order: TokenOrder,
-  authority: TokenAuthority,
-  signer: TokenSigner,
+  signerFor: (decision: IssuanceDecision) => TokenSigner | undefined,
 ): Promise<IssuedToken> {
   const { audit, metrics, random } = deps;
   const { kind } = order;
@@ -38,8 +41,12 @@ export async function signToken(
     audit.event(issuanceDraft({ ...about, action }, [deniedItem(order, decision)]));
     throw denialError(decision);
   }
-  const lifetime = lifetimeFor(decision, authority, context.now);
-  if (lifetime === undefined) throw noAuthority(kind === "jwt" ? "JWT" : "WIT");
+  const signer = signerFor(decision);
+  const lifetime = signer && lifetimeFor(decision, signer.authority, context.now);
+  if (signer === undefined || lifetime === undefined) {
+    throw noAuthority(kind === "jwt" ? "JWT" : "WIT");
+  }
+  const { authority } = signer;
   const { issuedAt, notAfter: expiresAt, cappedBy } = lifetime;
   const jti = drawTokenId(random);
   const credential: AuditCredential = {

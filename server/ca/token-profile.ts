@@ -65,19 +65,19 @@ export function witSvidPayload(claims: WitSvidClaims): object {
 
 /** Signs tokens of one type by one authority. The header is encoded once: `alg`, `kid`, `typ` and nothing else (JWT-SVID 2). */
 export class TokenSigner {
-  readonly #authority: TokenAuthority;
+  readonly authority: TokenAuthority;
   readonly #header: string;
 
   constructor(authority: TokenAuthority, type: "JWT" | "wit+jwt") {
     const header = { alg: authority.algorithm, kid: authority.id, typ: type };
-    this.#authority = authority;
+    this.authority = authority;
     this.#header = encode(header);
   }
 
   /** The compact serialisation (RFC 7515 7.1). */
   async sign(payload: object): Promise<string> {
     const input = `${this.#header}.${encode(payload)}`;
-    const signature = await this.#authority.key.sign(Buffer.from(input, "latin1"), "p1363");
+    const signature = await this.authority.key.sign(Buffer.from(input, "latin1"), "p1363");
     return `${input}.${Buffer.from(signature).toString("base64url")}`;
   }
 }

@@ -1,5 +1,6 @@
-/** `assay authority show|prepare|activate|taint|revoke`: the trust domain's signing keys. */
-import { Argument, type Command } from "commander";
+/** `assay authority list|show|prepare|activate|taint|revoke`: the trust domain's signing keys. */
+import { Argument, type Command, Option } from "commander";
+import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import {
   type AuthorityState,
   LocalAuthority,
@@ -15,6 +16,7 @@ import {
 import { timeOf } from "./wire-text.ts";
 
 type Kind = "x509" | "jwt";
+type Listed = Pick<AuthorityState, "authorityId" | "expiresAt">;
 type Step = "activate" | "taint" | "revoke";
 
 const descriptions: Readonly<Record<Step, string>> = {
@@ -27,8 +29,29 @@ export function addAuthorityCommands(program: Command, io: CliIo): void {
   const authority = program.command("authority").description("The trust domain's signing keys.");
   const kind = (): Argument => new Argument("<kind>", "which keys").choices(["x509", "jwt"]);
 
+  withServerOptions(authority.command("list"))
+    .description("List all authorities, of every kind and algorithm.")
+    .addHelpText("after", "\nExample:\n  assay authority list")
+    .action((options: ServerOptions) =>
+      runWithServer(io, options, async (session) => {
+        const { authorities } = await session.client(Admin).listAuthorities({}, session.call);
+        session.printRows(
+          authorities.map((one) => ({
+            kind: one.kind,
+            algorithm: one.algorithm,
+            state: one.state,
+            authority_id: one.authorityId,
+            expires_at: timeOf(one.expiresAt),
+          })),
+          ["kind", "algorithm", "state", "authority_id", "expires_at"],
+        );
+      }),
+    );
+
   withServerOptions(authority.command("show"))
-    .description("Show the authorities: active, prepared and old.")
+    .description(
+      "Show the authorities: active, prepared and old; of JWT those of the default algorithm.",
+    )
     .addArgument(kind())
     .addHelpText("after", "\nExample:\n  assay authority show x509")
     .action((which: Kind, options: ServerOptions) =>
@@ -48,15 +71,18 @@ export function addAuthorityCommands(program: Command, io: CliIo): void {
   withServerOptions(authority.command("prepare"))
     .description("Make the next authority and publish it.")
     .addArgument(kind())
-    .addHelpText("after", "\nExample:\n  assay authority prepare x509")
-    .action((which: Kind, options: ServerOptions) =>
+    .addOption(
+      new Option("--algorithm <name>", "of a JWT authority, when not the default one").choices([
+        "ES256",
+        "ES384",
+        "RS256",
+      ]),
+    )
+    .addHelpText("after", "\nExample:\n  assay authority prepare jwt --algorithm RS256")
+    .action((kind: Kind, options: ServerOptions & { algorithm?: string }) =>
       runWithServer(io, options, async (session) => {
-        const client = session.client(LocalAuthority);
-        const { preparedAuthority } =
-          which === "x509"
-            ? await client.prepareX509Authority({}, session.call)
-            : await client.prepareJWTAuthority({}, session.call);
-        if (preparedAuthority) session.printOne(rowOf(preparedAuthority, "prepared"));
+        const made = await prepare(kind, options.algorithm, session);
+        if (made) session.printOne(rowOf(made, "prepared"));
       }),
     );
 
@@ -73,6 +99,22 @@ export function addAuthorityCommands(program: Command, io: CliIo): void {
         }),
       );
   }
+}
+
+async function prepare(
+  kind: Kind,
+  algorithm: string | undefined,
+  session: ServerSession,
+): Promise<Listed | undefined> {
+  const { call } = session;
+  if (algorithm !== undefined) {
+    const request = { kind, algorithm };
+    return (await session.client(Admin).prepareAuthority(request, call)).authority;
+  }
+  const client = session.client(LocalAuthority);
+  return kind === "x509"
+    ? (await client.prepareX509Authority({}, call)).preparedAuthority
+    : (await client.prepareJWTAuthority({}, call)).preparedAuthority;
 }
 
 async function take(
@@ -101,7 +143,7 @@ async function take(
   }
 }
 
-function rowOf(state: AuthorityState, name: string): Row {
+function rowOf(state: Listed, name: string): Row {
   return {
     state: name,
     authority_id: state.authorityId,

@@ -41,6 +41,7 @@ export interface EntryInput {
   readonly allowed_audiences?: readonly string[];
   readonly unrestricted_federation?: readonly string[];
   readonly instance_scope?: string;
+  readonly jwt_algorithm?: string;
 }
 
 type Kind = "text" | "flag" | "list" | "map";
@@ -69,6 +70,7 @@ const fields: Readonly<Record<keyof EntryInput, Kind>> = {
   allowed_audiences: "list",
   unrestricted_federation: "list",
   instance_scope: "text",
+  jwt_algorithm: "text",
 };
 
 /** What the server tells and nobody writes; a file may hold it because it was printed. */
@@ -170,6 +172,7 @@ export function entryMessage(input: EntryInput): EntryInit {
       allowedAudiences: [...(input.allowed_audiences ?? [])],
       unrestrictedFederation: [...(input.unrestricted_federation ?? [])],
       instanceScope: input.instance_scope ?? "",
+      jwtAlgorithm: input.jwt_algorithm ?? "",
     },
   };
 }
@@ -203,6 +206,7 @@ const metadataFields = [
   "allowed_audiences",
   "unrestricted_federation",
   "instance_scope",
+  "jwt_algorithm",
 ] as const satisfies readonly (keyof EntryInput)[];
 
 /** Which parts of the metadata were written, by their names in the protocol. */

@@ -76,6 +76,13 @@ export function withChangeOptions(command: Command): Command {
         "process",
         "shared",
       ]),
+    )
+    .addOption(
+      new Option("--jwt-algorithm <name>", "what JWT-SVIDs are signed with").choices([
+        "ES256",
+        "ES384",
+        "RS256",
+      ]),
     );
 }
 
@@ -129,6 +136,7 @@ const writableFields = [
   "allowed_audiences",
   "unrestricted_federation",
   "instance_scope",
+  "jwt_algorithm",
 ] as const satisfies readonly (keyof EntryInput)[];
 
 /** The entry that the options of one command write. @throws {CliError} */

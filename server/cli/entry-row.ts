@@ -26,6 +26,7 @@ export function entryRow({ entry, metadata }: Partial<EntryWithMetadata>): Row {
       allowed_audiences: metadata.allowedAudiences,
       unrestricted_federation: metadata.unrestrictedFederation,
       instance_scope: metadata.instanceScope,
+      jwt_algorithm: metadata.jwtAlgorithm,
       created_by: metadata.createdBy,
       updated_by: metadata.updatedBy,
       last_issued: timeOf(metadata.lastIssued),

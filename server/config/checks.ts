@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { formatDuration } from "../../runtime/config/duration.ts";
 import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { guaranteedTtl } from "./authority-schedule.ts";
+import { jwsAlgorithmOf, jwtKeyTypesOf } from "./issuing-settings.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Something that a single field's schema cannot see. */
@@ -20,6 +21,7 @@ export function checkRelations(config: ServerConfig): readonly ConfigProblem[] {
   };
   checkOperators(config, TrustDomain.parse(config.trustDomain), refuse);
   checkLifetimes(config, refuse);
+  checkAlgorithms(config, refuse);
   checkUsers(config, refuse);
   checkRegistrars(config, refuse);
   checkFederation(config, refuse);
@@ -95,6 +97,25 @@ function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {
     if (ca[key] < MINUTE) refuse(["ca", key], "expected at least 1m");
   }
   if (ca.jwtSvidTtl < MINUTE / 6) refuse(["ca", "jwtSvidTtl"], "expected at least 10s");
+}
+
+/** Who wants a token names an algorithm, so each has one authority. */
+function checkAlgorithms({ ca, jwt }: ServerConfig, refuse: Refuse): void {
+  if (ca.jwtKeyType !== undefined && ca.jwtKeyTypes !== undefined) {
+    refuse(["ca", "jwtKeyType"], "expected jwtKeyTypes or jwtKeyType, not both");
+  }
+  const algorithms = jwtKeyTypesOf(ca).map(jwsAlgorithmOf);
+  for (const [index, algorithm] of algorithms.entries()) {
+    if (algorithms.indexOf(algorithm) < index) {
+      refuse(["ca", "jwtKeyTypes", index], `expected one kind of key for ${algorithm}`);
+    }
+  }
+  for (const [audience, { algorithm }] of Object.entries(jwt.audiences)) {
+    if (!algorithms.includes(algorithm)) {
+      const known = algorithms.join(" or ");
+      refuse(["jwt", "audiences", audience, "algorithm"], `expected ${known}, as ca.jwtKeyTypes`);
+    }
+  }
 }
 
 function checkUsers({ adminSocket }: ServerConfig, refuse: Refuse): void {

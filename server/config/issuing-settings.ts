@@ -16,6 +16,7 @@ export type KeyManagerSettings =
 export interface CaSettings {
   readonly keyType: KeyTypeSetting;
   readonly jwtKeyType?: KeyTypeSetting | undefined;
+  readonly jwtKeyTypes?: readonly KeyTypeSetting[] | undefined;
   readonly authorityTtl: number;
   readonly x509SvidTtl: number;
   readonly jwtSvidTtl: number;
@@ -23,6 +24,29 @@ export interface CaSettings {
   readonly jwtIssuer?: string | undefined;
   readonly witSvids: boolean;
   readonly knownBadKeys?: string | undefined;
+}
+
+/** What there is to say about JWT-SVIDs. */
+export interface JwtSettings {
+  readonly audiences: Readonly<Record<string, { readonly algorithm: JwsAlgorithmSetting }>>;
+}
+
+/** Algorithms that JWT-SVIDs may be signed with. */
+export const JWS_ALGORITHMS = ["ES256", "ES384", "RS256"] as const;
+
+/** One of {@link JWS_ALGORITHMS}. */
+export type JwsAlgorithmSetting = (typeof JWS_ALGORITHMS)[number];
+
+/** What a kind of key signs with. */
+export function jwsAlgorithmOf(type: KeyTypeSetting): JwsAlgorithmSetting {
+  if (type === "ec-p256") return "ES256";
+  return type === "ec-p384" ? "ES384" : "RS256";
+}
+
+/** The kinds of keys of JWT authorities, whichever way they were written; the default first. */
+export function jwtKeyTypesOf(ca: CaSettings): readonly [KeyTypeSetting, ...KeyTypeSetting[]] {
+  const [first = ca.jwtKeyType ?? ca.keyType, ...more] = ca.jwtKeyTypes ?? [];
+  return [first, ...more];
 }
 
 /** See {@link KeyManagerSettings}. */
@@ -52,7 +76,14 @@ export const caSchema: z.ZodPrefault<z.ZodType<CaSettings>> = z
     jwtKeyType: z
       .enum(KEY_TYPES)
       .optional()
-      .describe("Kind of key of new JWT authorities. Without it: the same as keyType."),
+      .describe("Kind of key of new JWT authorities: short for jwtKeyTypes with one of them."),
+    jwtKeyTypes: z
+      .array(z.enum(KEY_TYPES))
+      .min(1)
+      .optional()
+      .describe(
+        "Kinds of keys of JWT authorities; each makes an authority of its own: ec-p256 for ES256, ec-p384 for ES384, an RSA key for RS256. The first signs what asks for no algorithm. Without it: the same as keyType.",
+      ),
     authorityTtl: durationSchema
       .prefault("7d")
       .describe("Life of an authority. The next one is prepared at half of it."),
@@ -81,3 +112,21 @@ export const caSchema: z.ZodPrefault<z.ZodType<CaSettings>> = z
   })
   .prefault({})
   .describe("What is issued, for how long, and by which kind of key.");
+
+/** See {@link JwtSettings}. */
+export const jwtSchema: z.ZodPrefault<z.ZodType<JwtSettings>> = z
+  .strictObject({
+    audiences: z
+      .record(
+        z.string().min(1).max(1024),
+        z.strictObject({
+          algorithm: z
+            .enum(JWS_ALGORITHMS)
+            .describe("What tokens for this audience are signed with, whatever the entry says."),
+        }),
+      )
+      .default({})
+      .describe("Audiences that take only tokens of one algorithm, by audience."),
+  })
+  .prefault({})
+  .describe("JWT-SVIDs.");

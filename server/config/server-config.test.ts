@@ -38,6 +38,22 @@ describe("serverConfigSchema", () => {
         "ca.agentTtl: expected at most 12h, a sixth of ca.authorityTtl: the authority in use may have no more left",
     },
     {
+      name: "two kinds of keys for one algorithm",
+      text: "ca: {jwtKeyTypes: [ec-p256, rsa-2048, rsa-4096]}",
+      problem: "ca.jwtKeyTypes[2]: expected one kind of key for RS256",
+    },
+    {
+      name: "kinds of keys written both ways",
+      text: "ca: {jwtKeyType: rsa-2048, jwtKeyTypes: [ec-p256]}",
+      problem: "ca.jwtKeyType: expected jwtKeyTypes or jwtKeyType, not both",
+    },
+    {
+      name: "an audience that wants what no authority signs with",
+      text: "jwt: {audiences: {'api://AzureADTokenExchange': {algorithm: RS256}}}",
+      problem:
+        "jwt.audiences.api://AzureADTokenExchange.algorithm: expected ES256, as ca.jwtKeyTypes",
+    },
+    {
       name: "a name instead of an address",
       text: "listen: {address: localhost}",
       problem: "listen.address: expected an IP address",

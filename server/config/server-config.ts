@@ -19,6 +19,8 @@ import { type FederationSettings, federationSchema } from "./federation-settings
 import {
   type CaSettings,
   caSchema,
+  type JwtSettings,
+  jwtSchema,
   type KeyManagerSettings,
   keyManagerSchema,
 } from "./issuing-settings.ts";
@@ -47,6 +49,7 @@ export interface ServerConfig {
   readonly operators: readonly OperatorSettings[];
   readonly keyManager: KeyManagerSettings;
   readonly ca: CaSettings;
+  readonly jwt: JwtSettings;
   readonly nodeAttestors: AttestorSettings;
   readonly bundlePublishers: PublisherSettings;
   readonly registrar: RegistrarsSettings;
@@ -82,6 +85,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     operators: operatorsSchema,
     keyManager: keyManagerSchema,
     ca: caSchema,
+    jwt: jwtSchema,
     nodeAttestors: attestorsSchema,
     bundlePublishers: publishersSchema,
     registrar: registrarsSchema,

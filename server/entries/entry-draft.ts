@@ -1,6 +1,6 @@
 import type { EntryChanges, EntryFields } from "../../proto/convert/entry.ts";
 import type { NewEntry } from "../store/contract/entries.ts";
-import type { EntrySideRecord, InstanceScope } from "../store/records.ts";
+import type { EntryJwtAlgorithm, EntrySideRecord, InstanceScope } from "../store/records.ts";
 import { EMPTY_SIDE, OWN_FIELDS, recordFieldsOf } from "./entry-record.ts";
 
 /** What the public API cannot say about an entry (D14). An absent part of an update stays as it is. */
@@ -9,6 +9,7 @@ export interface EntryExtra {
   readonly allowedAudiences?: readonly string[];
   readonly unrestrictedFederation?: readonly string[];
   readonly instanceScope?: InstanceScope;
+  readonly jwtAlgorithm?: EntryJwtAlgorithm;
 }
 
 /** An entry that a caller wants to have. Its fields have passed the rules of the protocol. */

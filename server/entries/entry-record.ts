@@ -16,11 +16,12 @@ export const EMPTY_SIDE: EntrySideRecord = {
 /** The fields of a record that only we know of, as they are when nobody says anything about them. */
 export const OWN_FIELDS: Pick<
   RecordFields,
-  "allowedAudiences" | "unrestrictedFederation" | "instanceScope" | "side"
+  "allowedAudiences" | "unrestrictedFederation" | "instanceScope" | "jwtAlgorithm" | "side"
 > = {
   allowedAudiences: [],
   unrestrictedFederation: [],
   instanceScope: "",
+  jwtAlgorithm: "",
   side: EMPTY_SIDE,
 };
 

@@ -67,5 +67,6 @@ function termsOf(entry: AuthorizedEntryRecord): EntryTerms {
     allowedAudiences: entry.allowedAudiences,
     unrestrictedFederation: entry.unrestrictedFederation,
     instanceScope: entry.instanceScope,
+    jwtAlgorithm: entry.jwtAlgorithm,
   };
 }

@@ -4,8 +4,11 @@ export const KEY_TYPES = ["ec-p256", "ec-p384", "rsa-2048", "rsa-4096"] as const
 /** One of {@link KEY_TYPES}. */
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** The JOSE name (RFC 7518 3.1) of the algorithm that a key signs with. */
-export type JwsAlgorithm = "ES256" | "ES384" | "RS256";
+/** The JOSE names (RFC 7518 3.1) of the algorithms that keys sign with. */
+export const JWS_ALGORITHMS = ["ES256", "ES384", "RS256"] as const;
+
+/** One of {@link JWS_ALGORITHMS}. */
+export type JwsAlgorithm = (typeof JWS_ALGORITHMS)[number];
 
 /** The hash that belongs to a kind of key. */
 export type HashName = "sha256" | "sha384";

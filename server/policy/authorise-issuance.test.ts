@@ -11,14 +11,17 @@ import type {
 } from "./issuance.ts";
 import { issuancePolicy } from "./issuance-policy.ts";
 
-const policy = issuancePolicy({
+const settings = {
   trustDomain: TrustDomain.parse("a.test"),
   x509SvidTtlSeconds: 3600,
   jwtSvidTtlSeconds: 300,
   agentTtlSeconds: 86_400,
   authorityTtlSeconds: 604_800,
   witSvids: false,
-});
+  jwtAlgorithms: ["ES256"],
+  audienceAlgorithms: new Map(),
+} as const;
+const policy = issuancePolicy(settings);
 const context: IssuanceContext = {
   now: new Date("2026-03-01T12:00:00Z"),
   isBanned: () => false,
@@ -299,5 +302,58 @@ describe("authoriseIssuance", () => {
     assert.deepEqual([decision.decision, decision.reasonCode], ["deny", "policy_error"]);
     const nothing = authoriseIssuance({ ...workload, requestedTtlSeconds: 0 }, context, policy);
     assert.deepEqual([nothing.decision, nothing.reasonCode], ["deny", "policy_error"]);
+  });
+});
+
+describe("authoriseIssuance, algorithms", () => {
+  const several = issuancePolicy({
+    ...settings,
+    jwtAlgorithms: ["ES256", "RS256"],
+    audienceAlgorithms: new Map([
+      ["azure", "RS256"],
+      ["modern", "ES256"],
+    ]),
+  });
+  const wants = (jwtAlgorithm: "RS256" | "ES384"): IssuanceRequest => ({
+    ...token,
+    entry: { ...entry, jwtAlgorithm },
+  });
+  const cases = [
+    { name: "nothing where nobody asks", request: token, algorithm: undefined },
+    {
+      name: "that of the audience",
+      request: { ...token, audiences: ["db", "azure"] },
+      algorithm: "RS256",
+    },
+    { name: "that of the entry", request: wants("RS256"), algorithm: "RS256" },
+    {
+      name: "that of the audience before that of the entry",
+      request: { ...wants("RS256"), audiences: ["modern"] },
+      algorithm: "ES256",
+    },
+  ] as const;
+  for (const { name, request, algorithm } of cases) {
+    it(`decides on ${name}`, () => {
+      const decision = authoriseIssuance(request, context, several);
+      assert.deepEqual([decision.reasonCode, decision.jwtAlgorithm], ["ok", algorithm]);
+    });
+  }
+
+  it("denies a token for audiences that want different ones", () => {
+    const request = { ...token, audiences: ["azure", "modern"] };
+    const { reasonCode, message } = authoriseIssuance(request, context, several);
+    assert.equal(reasonCode, "algorithm_conflict");
+    assert.match(message, /RS256 and ES256/);
+  });
+
+  it("denies a token of an algorithm that there is no authority for", () => {
+    const { reasonCode } = authoriseIssuance(wants("ES384"), context, several);
+    assert.equal(reasonCode, "algorithm_unavailable");
+  });
+
+  it("has another revision with other settings, the same with the same", () => {
+    const again = issuancePolicy({ ...settings, jwtAlgorithms: ["ES256", "RS256"] });
+    assert.equal(new Set([policy.revision, several.revision, again.revision]).size, 3);
+    assert.equal(issuancePolicy(settings).revision, policy.revision);
   });
 });

@@ -1,6 +1,6 @@
 import type { IssuanceContext, IssuanceDecision, IssuanceRequest } from "./issuance.ts";
 import type { IssuancePolicy, Lifetime } from "./issuance-policy.ts";
-import { ISSUANCE_RULES, type Objection } from "./issuance-rules.ts";
+import { ISSUANCE_RULES, type Objection, wantedAlgorithms } from "./issuance-rules.ts";
 
 /**
  * The one door for credentials (D12): every X.509, JWT, WIT, minted, agent and downstream credential is asked for here, and nothing
@@ -43,6 +43,7 @@ function allow(
   const ttlSeconds = Math.min(wanted, maxTtlSeconds);
   if (!(ttlSeconds > 0)) throw new RangeError("a lifetime must be longer than nothing");
   const ttlCapped = ttlSeconds < wanted;
+  const [jwtAlgorithm] = wantedAlgorithms(request, policy);
   return {
     decision: "allow",
     reasonCode: "ok",
@@ -53,6 +54,7 @@ function allow(
     ttlSeconds,
     ttlCapped,
     audiences: request.audiences,
+    ...(jwtAlgorithm === undefined ? {} : { jwtAlgorithm }),
   };
 }
 

@@ -1,4 +1,6 @@
+import { hash } from "node:crypto";
 import type { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import type { JwsAlgorithm } from "../keymanager/key-type.ts";
 import { ISSUANCE_PROFILES, type IssuanceProfile } from "./issuance.ts";
 
 /** How long credentials of one profile live. */
@@ -16,6 +18,10 @@ export interface IssuancePolicy {
   readonly lifetimes: Readonly<Record<IssuanceProfile, Lifetime>>;
   readonly disabled: ReadonlySet<IssuanceProfile>;
   readonly maxAudiences: number;
+  /** What there are JWT authorities for; the default first. */
+  readonly jwtAlgorithms: readonly JwsAlgorithm[];
+  /** Audiences that take only tokens of one algorithm. */
+  readonly audienceAlgorithms: ReadonlyMap<string, JwsAlgorithm>;
   readonly maxDnsNames: number;
 }
 
@@ -27,6 +33,8 @@ export interface IssuanceSettings {
   readonly agentTtlSeconds: number;
   readonly authorityTtlSeconds: number;
   readonly witSvids: boolean;
+  readonly jwtAlgorithms: readonly JwsAlgorithm[];
+  readonly audienceAlgorithms: ReadonlyMap<string, JwsAlgorithm>;
 }
 
 const MAX_AUDIENCES = 32;
@@ -64,6 +72,8 @@ export function issuancePolicy(settings: IssuanceSettings): IssuancePolicy {
     lifetimes,
     disabled: new Set(settings.witSvids ? [] : wits),
     maxAudiences: MAX_AUDIENCES,
+    jwtAlgorithms: settings.jwtAlgorithms,
+    audienceAlgorithms: settings.audienceAlgorithms,
     maxDnsNames: MAX_DNS_NAMES,
   };
 }
@@ -72,5 +82,14 @@ export function issuancePolicy(settings: IssuanceSettings): IssuancePolicy {
 function revisionOf(settings: IssuanceSettings): string {
   const { x509SvidTtlSeconds, jwtSvidTtlSeconds, agentTtlSeconds, authorityTtlSeconds } = settings;
   const lifetimes = `${x509SvidTtlSeconds}-${jwtSvidTtlSeconds}-${agentTtlSeconds}-${authorityTtlSeconds}`;
-  return `builtin-1-${lifetimes}${settings.witSvids ? "-wit" : ""}`;
+  const algorithms = algorithmsText(settings);
+  return `builtin-1-${lifetimes}${settings.witSvids ? "-wit" : ""}${algorithms}`;
+}
+
+/** Nothing for the only algorithm of a new trust domain. */
+function algorithmsText({ jwtAlgorithms, audienceAlgorithms }: IssuanceSettings): string {
+  const names = jwtAlgorithms.join("+");
+  const audiences = [...audienceAlgorithms].sort(([a], [b]) => (a < b ? -1 : 1));
+  const digest = hash("sha256", JSON.stringify(audiences), "hex").slice(0, 8);
+  return `${names === "ES256" ? "" : `-${names}`}${audiences.length === 0 ? "" : `-${digest}`}`;
 }

@@ -1,3 +1,4 @@
+import type { JwsAlgorithm } from "../keymanager/key-type.ts";
 import { isDnsName } from "./dns-name.ts";
 import type { IssuanceContext, IssuanceReason, IssuanceRequest } from "./issuance.ts";
 import type { IssuancePolicy } from "./issuance-policy.ts";
@@ -31,6 +32,7 @@ export const ISSUANCE_RULES: readonly IssuanceRule[] = [
   { id: "policy.actor", check: checkActor },
   { id: "policy.entry", check: checkEntry },
   { id: "policy.audience", check: checkAudiences },
+  { id: "policy.algorithm", check: checkAlgorithm },
   { id: "template.id", check: checkId },
   { id: "template.dns", check: checkDnsNames },
 ];
@@ -129,6 +131,39 @@ function checkAudiences(
   return isAllowed
     ? undefined
     : object("audience_not_allowed", "the registration entry does not allow this audience");
+}
+
+/** An audience can take nothing else than what it asks for, so it goes before the entry. */
+function checkAlgorithm(
+  request: IssuanceRequest,
+  _: IssuanceContext,
+  policy: IssuancePolicy,
+): Objection | undefined {
+  const wanted = wantedAlgorithms(request, policy);
+  if (wanted.size > 1) {
+    const names = [...wanted].join(" and ");
+    return object("algorithm_conflict", `the audiences want ${names}: ask for one token each`);
+  }
+  const missing = [...wanted].find((algorithm) => !policy.jwtAlgorithms.includes(algorithm));
+  return missing === undefined
+    ? undefined
+    : object("algorithm_unavailable", `this server has no JWT authority for ${missing}`);
+}
+
+const NO_ALGORITHMS: ReadonlySet<JwsAlgorithm> = new Set();
+
+/** The algorithms that a token would have to be signed with: none where nobody says, several where audiences disagree. */
+export function wantedAlgorithms(
+  { profile, audiences, entry }: IssuanceRequest,
+  { audienceAlgorithms }: IssuancePolicy,
+): ReadonlySet<JwsAlgorithm> {
+  if (!profile.startsWith("jwt_")) return NO_ALGORITHMS;
+  const byAudience =
+    audienceAlgorithms.size === 0
+      ? []
+      : audiences.flatMap((audience) => audienceAlgorithms.get(audience) ?? []);
+  if (byAudience.length > 0) return new Set(byAudience);
+  return entry?.jwtAlgorithm === undefined ? NO_ALGORITHMS : new Set([entry.jwtAlgorithm]);
 }
 
 const SERVER_PATH = "/spire/server";

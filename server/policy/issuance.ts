@@ -1,4 +1,5 @@
 import type { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
+import type { JwsAlgorithm } from "../keymanager/key-type.ts";
 
 /** What kind of credential for what kind of holder: the unit that lifetimes and rules are set for. */
 export const ISSUANCE_PROFILES = [
@@ -51,6 +52,8 @@ export interface IssuanceEntry {
   readonly ttlSeconds?: number;
   /** Empty allows any. */
   readonly allowedAudiences: readonly string[];
+  /** What its JWT-SVIDs are to be signed with, where the entry says so. */
+  readonly jwtAlgorithm?: JwsAlgorithm;
   readonly downstream: boolean;
 }
 
@@ -84,6 +87,8 @@ export interface IssuanceDecision {
   readonly ttlCapped: boolean;
   /** The audiences that the token may have. */
   readonly audiences: readonly string[];
+  /** What a JWT-SVID must be signed with; the default one where it is absent. */
+  readonly jwtAlgorithm?: JwsAlgorithm;
 }
 
 /** See {@link IssuanceDecision.reasonCode}. */
@@ -106,6 +111,8 @@ export type IssuanceReason =
   | "audience_missing"
   | "audience_not_allowed"
   | "audience_limit"
+  | "algorithm_conflict"
+  | "algorithm_unavailable"
   | "dns_name"
   | "disabled"
   | "policy_error";

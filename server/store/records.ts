@@ -8,12 +8,16 @@
 
 import type { Selector } from "../../proto/selector.ts";
 import type { ClusterRules } from "../config/cluster-settings.ts";
+import type { JwsAlgorithmSetting } from "../config/issuing-settings.ts";
 
 /** A fact that an attestor found, or that an entry asks for. */
 export type SelectorRecord = Selector;
 
 /** Who may own an issued private key; decision D11. The empty string means the narrowest that the platform knows. */
 export type InstanceScope = "" | "pod" | "container" | "process" | "shared";
+
+/** What the JWT-SVIDs of an entry are signed with. The empty string means the default. */
+export type EntryJwtAlgorithm = "" | JwsAlgorithmSetting;
 
 /** The part of a registration entry that decides: whom it matches, what it grants, and how it is issued. */
 export interface AuthorizedEntryRecord {
@@ -44,6 +48,7 @@ export interface AuthorizedEntryRecord {
   /** Those of `federatesWith` whose bundles the workload may have by themselves even if the relationship is limited. */
   readonly unrestrictedFederation: readonly string[];
   readonly instanceScope: InstanceScope;
+  readonly jwtAlgorithm: EntryJwtAlgorithm;
 }
 
 /** Where an entry came from, when something other than a person made it. Empty strings where nothing applies. */

@@ -61,6 +61,7 @@ export interface EntriesTable {
   /** JSON array of trust domain names, sorted; each is among federates_with. */
   readonly unrestricted_federation: string;
   readonly instance_scope: string;
+  readonly jwt_algorithm: string;
   readonly owner: string;
   /** JSON object: the rest of the side record. */
   readonly side: string;

@@ -31,6 +31,7 @@ export function issuanceEntryOf(record: AuthorizedEntryRecord, ttl: EntryTtl): I
     spiffeId: record.spiffeId,
     allowedAudiences: record.allowedAudiences,
     downstream: record.downstream,
+    ...(record.jwtAlgorithm === "" ? {} : { jwtAlgorithm: record.jwtAlgorithm }),
     ...(record.expiresAt === 0 ? {} : { expiresAt: new Date(record.expiresAt * 1000) }),
     ...(record[ttl] === 0 ? {} : { ttlSeconds: record[ttl] }),
   };

@@ -136,7 +136,7 @@ describe("SqliteStore, too new", () => {
       code: Status.FAILED_PRECONDITION,
       reason: "store_too_new",
       message:
-        "the store has schema version 99, and this program knows versions up to 4: " +
+        "the store has schema version 99, and this program knows versions up to 5: " +
         "start the release that wrote it, or restore a backup made by this one",
     });
   });

@@ -11,6 +11,7 @@ import type { IssuanceFacts } from "../../server/ca/issuer-deps.ts";
 import { caMetrics } from "../../server/ca/metrics.ts";
 import { SigningPool } from "../../server/ca/signing-pool.ts";
 import type { KeyManager } from "../../server/keymanager/key-manager.ts";
+import { type JwsAlgorithm, type KeyType, schemeOf } from "../../server/keymanager/key-type.ts";
 import { issuancePolicy } from "../../server/policy/issuance-policy.ts";
 import { type KnownBadKeys, NO_KNOWN_BAD_KEYS } from "../../server/policy/key-policy.ts";
 import type { Store } from "../../server/store/store.ts";
@@ -33,6 +34,9 @@ export interface CaPartsOptions {
   /** Signing threads; none by default. */
   readonly threads?: number;
   readonly witSvids?: boolean;
+  /** One of type ec-p256 by default. */
+  readonly jwtKeyTypes?: readonly KeyType[];
+  readonly audienceAlgorithms?: ReadonlyMap<string, JwsAlgorithm>;
   readonly tokenIssuer?: string;
   readonly knownBadKeys?: KnownBadKeys;
 }
@@ -56,10 +60,10 @@ export async function openCaParts(deps: CaPartsDeps, options: CaPartsOptions): P
   const trustDomain = TrustDomain.parse("a.test");
   const metrics = new Metrics();
   const bundle = await LocalBundle.open({ store, trustDomain, refreshHintSeconds: 300 });
-  const witSvids = options.witSvids ?? false;
+  const { witSvids = false, jwtKeyTypes = ["ec-p256"], audienceAlgorithms = new Map() } = options;
   const settings: AuthoritySettings = {
     ttlSeconds: 7 * DAY_SECONDS,
-    keyTypes: { x509: "ec-p256", jwt: "ec-p256", ...(witSvids && { wit: "ec-p256" }) },
+    keyTypes: { x509: "ec-p256", jwt: jwtKeyTypes, ...(witSvids && { wit: "ec-p256" }) },
     ...options.settings,
   };
   const authorities = await Authorities.open({
@@ -81,6 +85,8 @@ export async function openCaParts(deps: CaPartsDeps, options: CaPartsOptions): P
     agentTtlSeconds: DAY_SECONDS,
     authorityTtlSeconds: 7 * DAY_SECONDS,
     witSvids,
+    jwtAlgorithms: jwtKeyTypes.map((type) => schemeOf(type).jws),
+    audienceAlgorithms,
   });
   const facts: IssuanceFacts = {
     isBanned: () => false,

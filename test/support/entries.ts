@@ -28,6 +28,7 @@ export function newEntry(id: string, fields: Partial<Omit<NewEntry, "id">> = {})
     allowedAudiences: [],
     unrestrictedFederation: [],
     instanceScope: "",
+    jwtAlgorithm: "",
     side: {
       owner: "",
       purpose: "",

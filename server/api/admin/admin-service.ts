@@ -2,10 +2,12 @@
 import { Admin } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { type Registration, service } from "../../../runtime/rpc/service.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
+import type { LocalAuthority } from "../../ca/local-authority.ts";
 import type { Store } from "../../store/store.ts";
 import type { Caller } from "../caller.ts";
 import { type AdminAccessDeps, adminAccess } from "./admin-access.ts";
 import { type AdminAuditDeps, adminAudit } from "./admin-audit.ts";
+import { adminAuthorities } from "./admin-authorities.ts";
 import { adminBackup } from "./admin-backup.ts";
 import { type AdminClustersDeps, adminClusters } from "./admin-clusters.ts";
 import { type AdminEntriesDeps, adminEntries } from "./admin-entries.ts";
@@ -24,6 +26,7 @@ export interface AdminServiceDeps {
   readonly explain: AdminExplainDeps;
   readonly clusters: AdminClustersDeps;
   readonly federation: AdminFederationDeps;
+  readonly authorities: LocalAuthority;
   readonly store: Pick<Store, "backup">;
   readonly reload: Reload;
   readonly clock: Clock;
@@ -41,5 +44,6 @@ export function adminService(deps: AdminServiceDeps): Registration<Caller> {
     ...adminRegistrars(deps),
     ...adminClusters(deps.clusters),
     ...adminFederation(deps.federation),
+    ...adminAuthorities(deps.authorities),
   });
 }

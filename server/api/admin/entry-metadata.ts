@@ -14,7 +14,13 @@ import {
 } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
 import type { EntryExtra } from "../../entries/entry-draft.ts";
 import { encodeEntryRecord } from "../../entries/entry-message.ts";
-import type { EntryRecord, EntryUsageRecord, InstanceScope } from "../../store/records.ts";
+import { JWS_ALGORITHMS } from "../../keymanager/key-type.ts";
+import type {
+  EntryJwtAlgorithm,
+  EntryRecord,
+  EntryUsageRecord,
+  InstanceScope,
+} from "../../store/records.ts";
 
 const maxTextBytes = 1024;
 const maxLabels = 64;
@@ -65,6 +71,7 @@ export function decodeMetadata(field: string, metadata: EntryMetadata | undefine
       (name, index) => decodeTrustDomain(`${field}.unrestricted_federation[${index}]`, name).name,
     ),
     instanceScope: decodeScope(`${field}.instance_scope`, metadata.instanceScope),
+    jwtAlgorithm: decodeAlgorithm(`${field}.jwt_algorithm`, metadata.jwtAlgorithm),
   };
 }
 
@@ -79,6 +86,7 @@ const settable = {
   allowed_audiences: "allowedAudiences",
   unrestricted_federation: "unrestrictedFederation",
   instance_scope: "instanceScope",
+  jwt_algorithm: "jwtAlgorithm",
 } as const;
 
 type Settable = (typeof settable)[keyof typeof settable];
@@ -137,6 +145,7 @@ export function encodeEntryWithMetadata(
       allowedAudiences: [...record.allowedAudiences],
       unrestrictedFederation: [...record.unrestrictedFederation],
       instanceScope: record.instanceScope,
+      jwtAlgorithm: record.jwtAlgorithm,
       lastIssued: BigInt(usage.lastIssuedAt),
       lastDelivered: BigInt(usage.lastDeliveredAt),
     }),
@@ -149,6 +158,14 @@ function decodeScope(field: string, text: string): InstanceScope {
     throw fieldError(field, 'must be "pod", "container", "process", "shared" or empty');
   }
   return scope;
+}
+
+function decodeAlgorithm(field: string, text: string): EntryJwtAlgorithm {
+  const algorithm = ["" as const, ...JWS_ALGORITHMS].find((each) => each === text);
+  if (algorithm === undefined) {
+    throw fieldError(field, `must be empty or one of ${JWS_ALGORITHMS.join(", ")}`);
+  }
+  return algorithm;
 }
 
 function secondsOf(instant: Date | undefined): number {

@@ -60,6 +60,7 @@ describe("createEntries", () => {
       disableX509SvidPrefetch: true,
       jwtSvidIncludeJti: true,
       allowedAudiences: ["shop"],
+      jwtAlgorithm: "RS256",
       instanceScope: "container",
       side: {
         owner: "team-shop",

@@ -4,6 +4,7 @@ import { sortSelectors } from "../../../../proto/selector.ts";
 import type { NewEntry } from "../../contract/entries.ts";
 import type {
   AuthorizedEntryRecord,
+  EntryJwtAlgorithm,
   EntryRecord,
   EntrySideRecord,
   InstanceScope,
@@ -49,6 +50,7 @@ export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
   "allowed_audiences",
   "unrestricted_federation",
   "instance_scope",
+  "jwt_algorithm",
 ];
 
 /** The entry with its sets in canonical order. */
@@ -96,6 +98,7 @@ export function entryToColumns(entry: EntryRecord, use: EntryUseColumns): Omit<E
     allowed_audiences: JSON.stringify(entry.allowedAudiences),
     unrestricted_federation: JSON.stringify(entry.unrestrictedFederation),
     instance_scope: entry.instanceScope,
+    jwt_algorithm: entry.jwtAlgorithm,
     owner,
     side: JSON.stringify(side),
     origin_cluster: side.origin?.cluster ?? "",
@@ -158,6 +161,7 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
     allowedAudiences: parseNames(row.allowed_audiences),
     unrestrictedFederation: parseNames(row.unrestricted_federation),
     instanceScope: row.instance_scope as InstanceScope,
+    jwtAlgorithm: row.jwt_algorithm as EntryJwtAlgorithm,
   };
 }
 

@@ -29,7 +29,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/admin/v1/admin.proto.
  */
 export const file_assay_admin_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEijQMKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxIfChd1bnJlc3RyaWN0ZWRfZmVkZXJhdGlvbhgNIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKBk9yaWdpbhIMCgRraW5kGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSCwoDdWlkGAUgASgJEhIKCmdlbmVyYXRpb24YBiABKAMiawoRRW50cnlXaXRoTWV0YWRhdGESJQoFZW50cnkYASABKAsyFi5zcGlyZS5hcGkudHlwZXMuRW50cnkSLwoIbWV0YWRhdGEYAiABKAsyHS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhInoKC0VudHJ5UmVzdWx0EicKBnN0YXR1cxgBIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5TdGF0dXMSMAoFZW50cnkYAiABKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIQCgh3YXJuaW5ncxgDIAMoCSJeChdCYXRjaENyZWF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIqcBChdCYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBIyCgdlbnRyaWVzGAEgAygLMiEuYXNzYXkuYWRtaW4udjEuRW50cnlXaXRoTWV0YWRhdGESLgoKaW5wdXRfbWFzaxgCIAEoCzIaLnNwaXJlLmFwaS50eXBlcy5FbnRyeU1hc2sSDwoHZHJ5X3J1bhgDIAEoCBIXCg9tZXRhZGF0YV9maWVsZHMYBCADKAkiWgoYQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEiwKB3Jlc3VsdHMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FbnRyeVJlc3VsdBIQCghyZXZpc2lvbhgCIAEoBCI3ChdCYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBILCgNpZHMYASADKAkSDwoHZHJ5X3J1bhgCIAEoCCJaChhCYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEItwBChJMaXN0RW50cmllc1JlcXVlc3QSDwoHdW5vd25lZBgBIAEoCBIUCgx1bnVzZWRfc2luY2UYAiABKAMSDQoFb3duZXIYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkSRAoGZmlsdGVyGAYgASgLMjQuc3BpcmUuYXBpLnNlcnZlci5lbnRyeS52MS5MaXN0RW50cmllc1JlcXVlc3QuRmlsdGVyEgsKA2lkcxgHIAMoCRIWCg5vcmlnaW5fY2x1c3RlchgIIAEoCSJiChNMaXN0RW50cmllc1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoTV2F0Y2hSb2xsb3V0UmVxdWVzdBIQCghyZXZpc2lvbhgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAgiiAEKB1JvbGxvdXQSEAoIcmV2aXNpb24YASABKAQSDwoHYXBwbGllZBgCIAEoDRIMCgRsYXRlGAMgAygJEiYKBmFic2VudBgEIAMoCzIWLmFzc2F5LmFkbWluLnYxLkFic2VudBISCgplbGFwc2VkX21zGAUgASgDEhAKCGNvbXBsZXRlGAYgASgIIjAKBkFic2VudBIQCghhZ2VudF9pZBgBIAEoCRIUCgxsYXN0X3NlZW5fbXMYAiABKAMiiAEKDkV4cGxhaW5SZXF1ZXN0EisKCGFnZW50X2lkGAEgASgLMhkuc3BpcmUuYXBpLnR5cGVzLlNQSUZGRUlEEiwKCXNlbGVjdG9ycxgCIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchILCgNwaWQYAyABKAUSDgoGcmVjZW50GAQgASgIIkQKD0V4cGxhaW5SZXNwb25zZRIxCgxleHBsYW5hdGlvbnMYASADKAsyGy5hc3NheS5hZG1pbi52MS5FeHBsYW5hdGlvbiLFAQoLRXhwbGFuYXRpb24SDQoFY2F1c2UYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIsCglzZWxlY3RvcnMYBCADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISLQoKY2FuZGlkYXRlcxgFIAMoCzIZLmFzc2F5LmFkbWluLnYxLkNhbmRpZGF0ZRInCgdyZWZ1c2FsGAYgASgLMhYuYXNzYXkuc3luYy52MS5SZWZ1c2FsIn0KCUNhbmRpZGF0ZRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRINCgVjYXVzZRgCIAEoCRIqCgdtaXNzaW5nGAMgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEg4KBmRldGFpbBgEIAEoCSI9ChJDaGVja0FjY2Vzc1JlcXVlc3QSCwoDd2hvGAEgASgJEgwKBHZlcmIYAiABKAkSDAoEd2hhdBgDIAEoCSJfChNDaGVja0FjY2Vzc1Jlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSEwoLcmVhc29uX2NvZGUYAiABKAkSEwoLZXhwbGFuYXRpb24YAyABKAkSDQoFcm9sZXMYBCADKAkiHQoNQmFja3VwUmVxdWVzdBIMCgRwYXRoGAEgASgJIkYKDkJhY2t1cFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEhAKCHJldmlzaW9uGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIiAKDVJlbG9hZFJlcXVlc3QSDwoHZHJ5X3J1bhgBIAEoCCJ0Cg5SZWxvYWRSZXNwb25zZRItCgdhcHBsaWVkGAEgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlEjMKDW5lZWRzX3Jlc3RhcnQYAiADKAsyHC5hc3NheS5hZG1pbi52MS5Db25maWdDaGFuZ2UiOwoMQ29uZmlnQ2hhbmdlEgwKBHBhdGgYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJInwKEExpc3RBdWRpdFJlcXVlc3QSEAoIZnJvbV9zZXEYASABKAQSEAoIc2luY2VfbXMYAiABKAMSEgoKY3JlZGVudGlhbBgDIAEoCRIRCglzcGlmZmVfaWQYBCABKAkSDgoGYWN0aW9uGAUgASgJEg0KBWxpbWl0GAYgASgNIjgKC0F1ZGl0UmVjb3JkEg4KBndyaXRlchgBIAEoCRILCgNzZXEYAiABKAQSDAoEbGluZRgDIAEoDCIlChJWZXJpZnlBdWRpdFJlcXVlc3QSDwoHd2l0bmVzcxgBIAEoCCKAAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSEAoIZmluZGluZ3MYAiADKAkSDwoHcmVjb3JkcxgDIAEoBBIRCglmaXJzdF9zZXEYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSEQoJd2l0bmVzc2VzGAYgASgNIoUCCg9SZWdpc3RyYXJSZXBvcnQSDwoHY2x1c3RlchgBIAEoCRIQCghpbnN0YW5jZRgCIAEoCRITCgtjbHVzdGVyX3VpZBgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg8KB2N1cnJlbnQYBSABKAgSDAoEcG9kcxgGIAEoBBIRCglyZXNvdXJjZXMYByABKAQSDwoHZW50cmllcxgIIAEoBBIPCgdwZW5kaW5nGAkgASgEEg8KB2ZhaWxpbmcYCiABKAQSLAoFaG9sZHMYCyADKAsyHS5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJIb2xkEhYKDnJlcG9ydGVkX2F0X21zGAwgASgDImAKDVJlZ2lzdHJhckhvbGQSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEAoIYWZmZWN0ZWQYBCABKAQSEAoIc2luY2VfbXMYBSABKAMiSQoWUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBIvCgZyZXBvcnQYASABKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiMgoXUmVwb3J0UmVnaXN0cmFyUmVzcG9uc2USFwoPY29uZmlybWVkX2hvbGRzGAEgAygJIhcKFUxpc3RSZWdpc3RyYXJzUmVxdWVzdCJNChZMaXN0UmVnaXN0cmFyc1Jlc3BvbnNlEjMKCnJlZ2lzdHJhcnMYASADKAsyHy5hc3NheS5hZG1pbi52MS5SZWdpc3RyYXJSZXBvcnQiPAoXQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIQCghob2xkX2lkcxgCIAMoCSJMChhDb25maXJtUmVnaXN0cmFyUmVzcG9uc2USMAoJY29uZmlybWVkGAEgAygLMh0uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFySG9sZCLiAQoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEhgKEHNlcnZpY2VfYWNjb3VudHMYAiADKAkSEQoJYXVkaWVuY2VzGAMgAygJEhMKC2FnZW50X2lkX2J5GAQgASgJEhMKC25vZGVfbGFiZWxzGAUgAygJEhIKCnBvZF9sYWJlbHMYBiADKAkSDgoGb3JpZ2luGAcgASgJEgsKA3VpZBgIIAEoCRIPCgdjdXJyZW50GAkgASgIEg0KBW5vZGVzGAogASgEEgwKBHBvZHMYCyABKAQSEwoLaGVhcmRfYXRfbXMYDCABKAMikAEKDUNsdXN0ZXJBY2Nlc3MSDgoGc2VydmVyGAEgASgJEhcKD2NhX2NlcnRpZmljYXRlcxgCIAEoCRIXCg90bHNfc2VydmVyX25hbWUYAyABKAkSDQoFdG9rZW4YBCABKAkSGgoSY2xpZW50X2NlcnRpZmljYXRlGAUgASgJEhIKCmNsaWVudF9rZXkYBiABKAkifwoRQWRkQ2x1c3RlclJlcXVlc3QSKAoHY2x1c3RlchgBIAEoCzIXLmFzc2F5LmFkbWluLnYxLkNsdXN0ZXISLQoGYWNjZXNzGAIgASgLMh0uYXNzYXkuYWRtaW4udjEuQ2x1c3RlckFjY2VzcxIRCgl1bmNoZWNrZWQYAyABKAgiPgoSQWRkQ2x1c3RlclJlc3BvbnNlEigKB2NsdXN0ZXIYASABKAsyFy5hc3NheS5hZG1pbi52MS5DbHVzdGVyIiQKFFJlbW92ZUNsdXN0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkiFwoVUmVtb3ZlQ2x1c3RlclJlc3BvbnNlIhUKE0xpc3RDbHVzdGVyc1JlcXVlc3QiQQoUTGlzdENsdXN0ZXJzUmVzcG9uc2USKQoIY2x1c3RlcnMYASADKAsyFy5hc3NheS5hZG1pbi52MS5DbHVzdGVyIosBCgpGZWRlcmF0aW9uEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIwCghlbmRwb2ludBgCIAEoCzIeLmFzc2F5LmFkbWluLnYxLkJ1bmRsZUVuZHBvaW50EjUKBmxpbWl0cxgDIAEoCzIlLmFzc2F5LmZlZGVyYXRpb24udjEuRmVkZXJhdGlvbkxpbWl0cyJDCg5CdW5kbGVFbmRwb2ludBIPCgdwcm9maWxlGAEgASgJEgsKA3VybBgCIAEoCRITCgtlbmRwb2ludF9pZBgDIAEoCSJyChdDcmVhdGVGZWRlcmF0aW9uUmVxdWVzdBIuCgpmZWRlcmF0aW9uGAEgASgLMhouYXNzYXkuYWRtaW4udjEuRmVkZXJhdGlvbhInCgZidW5kbGUYAiABKAsyFy5zcGlyZS5hcGkudHlwZXMuQnVuZGxlImEKGENyZWF0ZUZlZGVyYXRpb25SZXNwb25zZRIzCgpmZWRlcmF0aW9uGAEgASgLMh8uYXNzYXkuYWRtaW4udjEuRmVkZXJhdGlvblN0YXRlEhAKCHJldmlzaW9uGAIgASgEInIKF1VwZGF0ZUZlZGVyYXRpb25SZXF1ZXN0Ei4KCmZlZGVyYXRpb24YASABKAsyGi5hc3NheS5hZG1pbi52MS5GZWRlcmF0aW9uEicKBmJ1bmRsZRgCIAEoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUiYQoYVXBkYXRlRmVkZXJhdGlvblJlc3BvbnNlEjMKCmZlZGVyYXRpb24YASABKAsyHy5hc3NheS5hZG1pbi52MS5GZWRlcmF0aW9uU3RhdGUSEAoIcmV2aXNpb24YAiABKAQiLwoXRGVsZXRlRmVkZXJhdGlvblJlcXVlc3QSFAoMdHJ1c3RfZG9tYWluGAEgASgJIiwKGERlbGV0ZUZlZGVyYXRpb25SZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCIuChZMaXN0RmVkZXJhdGlvbnNSZXF1ZXN0EhQKDHRydXN0X2RvbWFpbhgBIAEoCSJPChdMaXN0RmVkZXJhdGlvbnNSZXNwb25zZRI0CgtmZWRlcmF0aW9ucxgBIAMoCzIfLmFzc2F5LmFkbWluLnYxLkZlZGVyYXRpb25TdGF0ZSKpAwoPRmVkZXJhdGlvblN0YXRlEi4KCmZlZGVyYXRpb24YASABKAsyGi5hc3NheS5hZG1pbi52MS5GZWRlcmF0aW9uEg4KBm9yaWdpbhgCIAEoCRISCgpjcmVhdGVkX2J5GAMgASgJEhIKCnVwZGF0ZWRfYnkYBCABKAkSEgoKY3JlYXRlZF9hdBgFIAEoAxIQCghlbmRlZF9hdBgGIAEoAxISCgpmZXRjaGVkX2F0GAcgASgDEhUKDW5leHRfZmV0Y2hfYXQYCCABKAMSEAoIc2VxdWVuY2UYCSABKAQSGAoQeDUwOV9hdXRob3JpdGllcxgKIAEoDRIXCg9qd3RfYXV0aG9yaXRpZXMYCyABKA0SFAoMZmFpbHVyZV9jb2RlGAwgASgJEg8KB2ZhaWx1cmUYDSABKAkSDwoHZW50cmllcxgOIAEoDRIcChR1bnJlc3RyaWN0ZWRfZW50cmllcxgPIAEoDRIQCghmaW5kaW5ncxgQIAMoCRIwCgtlbmZvcmNlbWVudBgRIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVuZm9yY2VtZW50Ii4KC0VuZm9yY2VtZW50EhAKCGNvbnN1bWVyGAEgASgJEg0KBXN0YXRlGAIgASgJMpMPCgVBZG1pbhJlChBCYXRjaENyZWF0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaENyZWF0ZUVudHJ5UmVzcG9uc2USZQoQQmF0Y2hVcGRhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hVcGRhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoRGVsZXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoRGVsZXRlRW50cnlSZXNwb25zZRJWCgtMaXN0RW50cmllcxIiLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVxdWVzdBojLmFzc2F5LmFkbWluLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2USTgoMV2F0Y2hSb2xsb3V0EiMuYXNzYXkuYWRtaW4udjEuV2F0Y2hSb2xsb3V0UmVxdWVzdBoXLmFzc2F5LmFkbWluLnYxLlJvbGxvdXQwARJKCgdFeHBsYWluEh4uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlcXVlc3QaHy5hc3NheS5hZG1pbi52MS5FeHBsYWluUmVzcG9uc2USVgoLQ2hlY2tBY2Nlc3MSIi5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5DaGVja0FjY2Vzc1Jlc3BvbnNlEkcKBkJhY2t1cBIdLmFzc2F5LmFkbWluLnYxLkJhY2t1cFJlcXVlc3QaHi5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXNwb25zZRJHCgZSZWxvYWQSHS5hc3NheS5hZG1pbi52MS5SZWxvYWRSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVzcG9uc2USYgoPUmVwb3J0UmVnaXN0cmFyEiYuYXNzYXkuYWRtaW4udjEuUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBonLmFzc2F5LmFkbWluLnYxLlJlcG9ydFJlZ2lzdHJhclJlc3BvbnNlEl8KDkxpc3RSZWdpc3RyYXJzEiUuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXF1ZXN0GiYuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXNwb25zZRJlChBDb25maXJtUmVnaXN0cmFyEicuYXNzYXkuYWRtaW4udjEuQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5Db25maXJtUmVnaXN0cmFyUmVzcG9uc2USTAoJTGlzdEF1ZGl0EiAuYXNzYXkuYWRtaW4udjEuTGlzdEF1ZGl0UmVxdWVzdBobLmFzc2F5LmFkbWluLnYxLkF1ZGl0UmVjb3JkMAESVgoLVmVyaWZ5QXVkaXQSIi5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlc3BvbnNlElMKCkFkZENsdXN0ZXISIS5hc3NheS5hZG1pbi52MS5BZGRDbHVzdGVyUmVxdWVzdBoiLmFzc2F5LmFkbWluLnYxLkFkZENsdXN0ZXJSZXNwb25zZRJcCg1SZW1vdmVDbHVzdGVyEiQuYXNzYXkuYWRtaW4udjEuUmVtb3ZlQ2x1c3RlclJlcXVlc3QaJS5hc3NheS5hZG1pbi52MS5SZW1vdmVDbHVzdGVyUmVzcG9uc2USWQoMTGlzdENsdXN0ZXJzEiMuYXNzYXkuYWRtaW4udjEuTGlzdENsdXN0ZXJzUmVxdWVzdBokLmFzc2F5LmFkbWluLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlEmUKEENyZWF0ZUZlZGVyYXRpb24SJy5hc3NheS5hZG1pbi52MS5DcmVhdGVGZWRlcmF0aW9uUmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkNyZWF0ZUZlZGVyYXRpb25SZXNwb25zZRJlChBVcGRhdGVGZWRlcmF0aW9uEicuYXNzYXkuYWRtaW4udjEuVXBkYXRlRmVkZXJhdGlvblJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5VcGRhdGVGZWRlcmF0aW9uUmVzcG9uc2USZQoQRGVsZXRlRmVkZXJhdGlvbhInLmFzc2F5LmFkbWluLnYxLkRlbGV0ZUZlZGVyYXRpb25SZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuRGVsZXRlRmVkZXJhdGlvblJlc3BvbnNlEmIKD0xpc3RGZWRlcmF0aW9ucxImLmFzc2F5LmFkbWluLnYxLkxpc3RGZWRlcmF0aW9uc1JlcXVlc3QaJy5hc3NheS5hZG1pbi52MS5MaXN0RmVkZXJhdGlvbnNSZXNwb25zZWIGcHJvdG8z", [file_assay_federation_v1_limits, file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_bundle, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
+  fileDesc("Chphc3NheS9hZG1pbi92MS9hZG1pbi5wcm90bxIOYXNzYXkuYWRtaW4udjEipAMKDUVudHJ5TWV0YWRhdGESDQoFb3duZXIYASABKAkSDwoHcHVycG9zZRgCIAEoCRI5CgZsYWJlbHMYAyADKAsyKS5hc3NheS5hZG1pbi52MS5FbnRyeU1ldGFkYXRhLkxhYmVsc0VudHJ5Eg4KBnRpY2tldBgEIAEoCRIRCglyZXZpZXdfYnkYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgp1cGRhdGVkX2J5GAcgASgJEiYKBm9yaWdpbhgIIAEoCzIWLmFzc2F5LmFkbWluLnYxLk9yaWdpbhIZChFhbGxvd2VkX2F1ZGllbmNlcxgJIAMoCRIWCg5pbnN0YW5jZV9zY29wZRgKIAEoCRITCgtsYXN0X2lzc3VlZBgLIAEoAxIWCg5sYXN0X2RlbGl2ZXJlZBgMIAEoAxIfChd1bnJlc3RyaWN0ZWRfZmVkZXJhdGlvbhgNIAMoCRIVCg1qd3RfYWxnb3JpdGhtGA4gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiaQoGT3JpZ2luEgwKBGtpbmQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRILCgN1aWQYBSABKAkSEgoKZ2VuZXJhdGlvbhgGIAEoAyJrChFFbnRyeVdpdGhNZXRhZGF0YRIlCgVlbnRyeRgBIAEoCzIWLnNwaXJlLmFwaS50eXBlcy5FbnRyeRIvCghtZXRhZGF0YRgCIAEoCzIdLmFzc2F5LmFkbWluLnYxLkVudHJ5TWV0YWRhdGEiegoLRW50cnlSZXN1bHQSJwoGc3RhdHVzGAEgASgLMhcuc3BpcmUuYXBpLnR5cGVzLlN0YXR1cxIwCgVlbnRyeRgCIAEoCzIhLmFzc2F5LmFkbWluLnYxLkVudHJ5V2l0aE1ldGFkYXRhEhAKCHdhcm5pbmdzGAMgAygJIl4KF0JhdGNoQ3JlYXRlRW50cnlSZXF1ZXN0EjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIPCgdkcnlfcnVuGAIgASgIIloKGEJhdGNoQ3JlYXRlRW50cnlSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsuYXNzYXkuYWRtaW4udjEuRW50cnlSZXN1bHQSEAoIcmV2aXNpb24YAiABKAQipwEKF0JhdGNoVXBkYXRlRW50cnlSZXF1ZXN0EjIKB2VudHJpZXMYASADKAsyIS5hc3NheS5hZG1pbi52MS5FbnRyeVdpdGhNZXRhZGF0YRIuCgppbnB1dF9tYXNrGAIgASgLMhouc3BpcmUuYXBpLnR5cGVzLkVudHJ5TWFzaxIPCgdkcnlfcnVuGAMgASgIEhcKD21ldGFkYXRhX2ZpZWxkcxgEIAMoCSJaChhCYXRjaFVwZGF0ZUVudHJ5UmVzcG9uc2USLAoHcmVzdWx0cxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkVudHJ5UmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIjcKF0JhdGNoRGVsZXRlRW50cnlSZXF1ZXN0EgsKA2lkcxgBIAMoCRIPCgdkcnlfcnVuGAIgASgIIloKGEJhdGNoRGVsZXRlRW50cnlSZXNwb25zZRIsCgdyZXN1bHRzGAEgAygLMhsuYXNzYXkuYWRtaW4udjEuRW50cnlSZXN1bHQSEAoIcmV2aXNpb24YAiABKAQi3AEKEkxpc3RFbnRyaWVzUmVxdWVzdBIPCgd1bm93bmVkGAEgASgIEhQKDHVudXNlZF9zaW5jZRgCIAEoAxINCgVvd25lchgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCRJECgZmaWx0ZXIYBiABKAsyNC5zcGlyZS5hcGkuc2VydmVyLmVudHJ5LnYxLkxpc3RFbnRyaWVzUmVxdWVzdC5GaWx0ZXISCwoDaWRzGAcgAygJEhYKDm9yaWdpbl9jbHVzdGVyGAggASgJImIKE0xpc3RFbnRyaWVzUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLmFzc2F5LmFkbWluLnYxLkVudHJ5V2l0aE1ldGFkYXRhEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI6ChNXYXRjaFJvbGxvdXRSZXF1ZXN0EhAKCHJldmlzaW9uGAEgASgEEhEKCWRlbGl2ZXJlZBgCIAEoCCKIAQoHUm9sbG91dBIQCghyZXZpc2lvbhgBIAEoBBIPCgdhcHBsaWVkGAIgASgNEgwKBGxhdGUYAyADKAkSJgoGYWJzZW50GAQgAygLMhYuYXNzYXkuYWRtaW4udjEuQWJzZW50EhIKCmVsYXBzZWRfbXMYBSABKAMSEAoIY29tcGxldGUYBiABKAgiMAoGQWJzZW50EhAKCGFnZW50X2lkGAEgASgJEhQKDGxhc3Rfc2Vlbl9tcxgCIAEoAyKIAQoORXhwbGFpblJlcXVlc3QSKwoIYWdlbnRfaWQYASABKAsyGS5zcGlyZS5hcGkudHlwZXMuU1BJRkZFSUQSLAoJc2VsZWN0b3JzGAIgAygLMhkuc3BpcmUuYXBpLnR5cGVzLlNlbGVjdG9yEgsKA3BpZBgDIAEoBRIOCgZyZWNlbnQYBCABKAgiRAoPRXhwbGFpblJlc3BvbnNlEjEKDGV4cGxhbmF0aW9ucxgBIAMoCzIbLmFzc2F5LmFkbWluLnYxLkV4cGxhbmF0aW9uIsUBCgtFeHBsYW5hdGlvbhINCgVjYXVzZRgBIAEoCRIPCgdzdW1tYXJ5GAIgASgJEhAKCGFnZW50X2lkGAMgASgJEiwKCXNlbGVjdG9ycxgEIAMoCzIZLnNwaXJlLmFwaS50eXBlcy5TZWxlY3RvchItCgpjYW5kaWRhdGVzGAUgAygLMhkuYXNzYXkuYWRtaW4udjEuQ2FuZGlkYXRlEicKB3JlZnVzYWwYBiABKAsyFi5hc3NheS5zeW5jLnYxLlJlZnVzYWwifQoJQ2FuZGlkYXRlEiUKBWVudHJ5GAEgASgLMhYuc3BpcmUuYXBpLnR5cGVzLkVudHJ5Eg0KBWNhdXNlGAIgASgJEioKB21pc3NpbmcYAyADKAsyGS5zcGlyZS5hcGkudHlwZXMuU2VsZWN0b3ISDgoGZGV0YWlsGAQgASgJIj0KEkNoZWNrQWNjZXNzUmVxdWVzdBILCgN3aG8YASABKAkSDAoEdmVyYhgCIAEoCRIMCgR3aGF0GAMgASgJIl8KE0NoZWNrQWNjZXNzUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBITCgtyZWFzb25fY29kZRgCIAEoCRITCgtleHBsYW5hdGlvbhgDIAEoCRINCgVyb2xlcxgEIAMoCSIdCg1CYWNrdXBSZXF1ZXN0EgwKBHBhdGgYASABKAkiRgoOQmFja3VwUmVzcG9uc2USDQoFYnl0ZXMYASABKAQSEAoIcmV2aXNpb24YAiABKAQSEwoLaW5jYXJuYXRpb24YAyABKAkiGAoWTGlzdEF1dGhvcml0aWVzUmVxdWVzdCJQChdMaXN0QXV0aG9yaXRpZXNSZXNwb25zZRI1CgthdXRob3JpdGllcxgBIAMoCzIgLmFzc2F5LmFkbWluLnYxLlNpZ25pbmdBdXRob3JpdHkibAoQU2lnbmluZ0F1dGhvcml0eRIMCgRraW5kGAEgASgJEhEKCWFsZ29yaXRobRgCIAEoCRIUCgxhdXRob3JpdHlfaWQYAyABKAkSDQoFc3RhdGUYBCABKAkSEgoKZXhwaXJlc19hdBgFIAEoAyI6ChdQcmVwYXJlQXV0aG9yaXR5UmVxdWVzdBIMCgRraW5kGAEgASgJEhEKCWFsZ29yaXRobRgCIAEoCSJPChhQcmVwYXJlQXV0aG9yaXR5UmVzcG9uc2USMwoJYXV0aG9yaXR5GAEgASgLMiAuYXNzYXkuYWRtaW4udjEuU2lnbmluZ0F1dGhvcml0eSIgCg1SZWxvYWRSZXF1ZXN0Eg8KB2RyeV9ydW4YASABKAgidAoOUmVsb2FkUmVzcG9uc2USLQoHYXBwbGllZBgBIAMoCzIcLmFzc2F5LmFkbWluLnYxLkNvbmZpZ0NoYW5nZRIzCg1uZWVkc19yZXN0YXJ0GAIgAygLMhwuYXNzYXkuYWRtaW4udjEuQ29uZmlnQ2hhbmdlIjsKDENvbmZpZ0NoYW5nZRIMCgRwYXRoGAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVhZnRlchgDIAEoCSJ8ChBMaXN0QXVkaXRSZXF1ZXN0EhAKCGZyb21fc2VxGAEgASgEEhAKCHNpbmNlX21zGAIgASgDEhIKCmNyZWRlbnRpYWwYAyABKAkSEQoJc3BpZmZlX2lkGAQgASgJEg4KBmFjdGlvbhgFIAEoCRINCgVsaW1pdBgGIAEoDSI4CgtBdWRpdFJlY29yZBIOCgZ3cml0ZXIYASABKAkSCwoDc2VxGAIgASgEEgwKBGxpbmUYAyABKAwiJQoSVmVyaWZ5QXVkaXRSZXF1ZXN0Eg8KB3dpdG5lc3MYASABKAgigAEKE1ZlcmlmeUF1ZGl0UmVzcG9uc2USDgoGaW50YWN0GAEgASgIEhAKCGZpbmRpbmdzGAIgAygJEg8KB3JlY29yZHMYAyABKAQSEQoJZmlyc3Rfc2VxGAQgASgEEhAKCGxhc3Rfc2VxGAUgASgEEhEKCXdpdG5lc3NlcxgGIAEoDSKFAgoPUmVnaXN0cmFyUmVwb3J0Eg8KB2NsdXN0ZXIYASABKAkSEAoIaW5zdGFuY2UYAiABKAkSEwoLY2x1c3Rlcl91aWQYAyABKAkSDwoHbGVhZGluZxgEIAEoCBIPCgdjdXJyZW50GAUgASgIEgwKBHBvZHMYBiABKAQSEQoJcmVzb3VyY2VzGAcgASgEEg8KB2VudHJpZXMYCCABKAQSDwoHcGVuZGluZxgJIAEoBBIPCgdmYWlsaW5nGAogASgEEiwKBWhvbGRzGAsgAygLMh0uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFySG9sZBIWCg5yZXBvcnRlZF9hdF9tcxgMIAEoAyJgCg1SZWdpc3RyYXJIb2xkEgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhAKCGFmZmVjdGVkGAQgASgEEhAKCHNpbmNlX21zGAUgASgDIkkKFlJlcG9ydFJlZ2lzdHJhclJlcXVlc3QSLwoGcmVwb3J0GAEgASgLMh8uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFyUmVwb3J0IjIKF1JlcG9ydFJlZ2lzdHJhclJlc3BvbnNlEhcKD2NvbmZpcm1lZF9ob2xkcxgBIAMoCSIXChVMaXN0UmVnaXN0cmFyc1JlcXVlc3QiTQoWTGlzdFJlZ2lzdHJhcnNSZXNwb25zZRIzCgpyZWdpc3RyYXJzGAEgAygLMh8uYXNzYXkuYWRtaW4udjEuUmVnaXN0cmFyUmVwb3J0IjwKF0NvbmZpcm1SZWdpc3RyYXJSZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSEAoIaG9sZF9pZHMYAiADKAkiTAoYQ29uZmlybVJlZ2lzdHJhclJlc3BvbnNlEjAKCWNvbmZpcm1lZBgBIAMoCzIdLmFzc2F5LmFkbWluLnYxLlJlZ2lzdHJhckhvbGQi4gEKB0NsdXN0ZXISDAoEbmFtZRgBIAEoCRIYChBzZXJ2aWNlX2FjY291bnRzGAIgAygJEhEKCWF1ZGllbmNlcxgDIAMoCRITCgthZ2VudF9pZF9ieRgEIAEoCRITCgtub2RlX2xhYmVscxgFIAMoCRISCgpwb2RfbGFiZWxzGAYgAygJEg4KBm9yaWdpbhgHIAEoCRILCgN1aWQYCCABKAkSDwoHY3VycmVudBgJIAEoCBINCgVub2RlcxgKIAEoBBIMCgRwb2RzGAsgASgEEhMKC2hlYXJkX2F0X21zGAwgASgDIpABCg1DbHVzdGVyQWNjZXNzEg4KBnNlcnZlchgBIAEoCRIXCg9jYV9jZXJ0aWZpY2F0ZXMYAiABKAkSFwoPdGxzX3NlcnZlcl9uYW1lGAMgASgJEg0KBXRva2VuGAQgASgJEhoKEmNsaWVudF9jZXJ0aWZpY2F0ZRgFIAEoCRISCgpjbGllbnRfa2V5GAYgASgJIn8KEUFkZENsdXN0ZXJSZXF1ZXN0EigKB2NsdXN0ZXIYASABKAsyFy5hc3NheS5hZG1pbi52MS5DbHVzdGVyEi0KBmFjY2VzcxgCIAEoCzIdLmFzc2F5LmFkbWluLnYxLkNsdXN0ZXJBY2Nlc3MSEQoJdW5jaGVja2VkGAMgASgIIj4KEkFkZENsdXN0ZXJSZXNwb25zZRIoCgdjbHVzdGVyGAEgASgLMhcuYXNzYXkuYWRtaW4udjEuQ2x1c3RlciIkChRSZW1vdmVDbHVzdGVyUmVxdWVzdBIMCgRuYW1lGAEgASgJIhcKFVJlbW92ZUNsdXN0ZXJSZXNwb25zZSIVChNMaXN0Q2x1c3RlcnNSZXF1ZXN0IkEKFExpc3RDbHVzdGVyc1Jlc3BvbnNlEikKCGNsdXN0ZXJzGAEgAygLMhcuYXNzYXkuYWRtaW4udjEuQ2x1c3RlciKLAQoKRmVkZXJhdGlvbhIUCgx0cnVzdF9kb21haW4YASABKAkSMAoIZW5kcG9pbnQYAiABKAsyHi5hc3NheS5hZG1pbi52MS5CdW5kbGVFbmRwb2ludBI1CgZsaW1pdHMYAyABKAsyJS5hc3NheS5mZWRlcmF0aW9uLnYxLkZlZGVyYXRpb25MaW1pdHMiQwoOQnVuZGxlRW5kcG9pbnQSDwoHcHJvZmlsZRgBIAEoCRILCgN1cmwYAiABKAkSEwoLZW5kcG9pbnRfaWQYAyABKAkicgoXQ3JlYXRlRmVkZXJhdGlvblJlcXVlc3QSLgoKZmVkZXJhdGlvbhgBIAEoCzIaLmFzc2F5LmFkbWluLnYxLkZlZGVyYXRpb24SJwoGYnVuZGxlGAIgASgLMhcuc3BpcmUuYXBpLnR5cGVzLkJ1bmRsZSJhChhDcmVhdGVGZWRlcmF0aW9uUmVzcG9uc2USMwoKZmVkZXJhdGlvbhgBIAEoCzIfLmFzc2F5LmFkbWluLnYxLkZlZGVyYXRpb25TdGF0ZRIQCghyZXZpc2lvbhgCIAEoBCJyChdVcGRhdGVGZWRlcmF0aW9uUmVxdWVzdBIuCgpmZWRlcmF0aW9uGAEgASgLMhouYXNzYXkuYWRtaW4udjEuRmVkZXJhdGlvbhInCgZidW5kbGUYAiABKAsyFy5zcGlyZS5hcGkudHlwZXMuQnVuZGxlImEKGFVwZGF0ZUZlZGVyYXRpb25SZXNwb25zZRIzCgpmZWRlcmF0aW9uGAEgASgLMh8uYXNzYXkuYWRtaW4udjEuRmVkZXJhdGlvblN0YXRlEhAKCHJldmlzaW9uGAIgASgEIi8KF0RlbGV0ZUZlZGVyYXRpb25SZXF1ZXN0EhQKDHRydXN0X2RvbWFpbhgBIAEoCSIsChhEZWxldGVGZWRlcmF0aW9uUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiLgoWTGlzdEZlZGVyYXRpb25zUmVxdWVzdBIUCgx0cnVzdF9kb21haW4YASABKAkiTwoXTGlzdEZlZGVyYXRpb25zUmVzcG9uc2USNAoLZmVkZXJhdGlvbnMYASADKAsyHy5hc3NheS5hZG1pbi52MS5GZWRlcmF0aW9uU3RhdGUiqQMKD0ZlZGVyYXRpb25TdGF0ZRIuCgpmZWRlcmF0aW9uGAEgASgLMhouYXNzYXkuYWRtaW4udjEuRmVkZXJhdGlvbhIOCgZvcmlnaW4YAiABKAkSEgoKY3JlYXRlZF9ieRgDIAEoCRISCgp1cGRhdGVkX2J5GAQgASgJEhIKCmNyZWF0ZWRfYXQYBSABKAMSEAoIZW5kZWRfYXQYBiABKAMSEgoKZmV0Y2hlZF9hdBgHIAEoAxIVCg1uZXh0X2ZldGNoX2F0GAggASgDEhAKCHNlcXVlbmNlGAkgASgEEhgKEHg1MDlfYXV0aG9yaXRpZXMYCiABKA0SFwoPand0X2F1dGhvcml0aWVzGAsgASgNEhQKDGZhaWx1cmVfY29kZRgMIAEoCRIPCgdmYWlsdXJlGA0gASgJEg8KB2VudHJpZXMYDiABKA0SHAoUdW5yZXN0cmljdGVkX2VudHJpZXMYDyABKA0SEAoIZmluZGluZ3MYECADKAkSMAoLZW5mb3JjZW1lbnQYESADKAsyGy5hc3NheS5hZG1pbi52MS5FbmZvcmNlbWVudCIuCgtFbmZvcmNlbWVudBIQCghjb25zdW1lchgBIAEoCRINCgVzdGF0ZRgCIAEoCTLeEAoFQWRtaW4SZQoQQmF0Y2hDcmVhdGVFbnRyeRInLmFzc2F5LmFkbWluLnYxLkJhdGNoQ3JlYXRlRW50cnlSZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuQmF0Y2hDcmVhdGVFbnRyeVJlc3BvbnNlEmUKEEJhdGNoVXBkYXRlRW50cnkSJy5hc3NheS5hZG1pbi52MS5CYXRjaFVwZGF0ZUVudHJ5UmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkJhdGNoVXBkYXRlRW50cnlSZXNwb25zZRJlChBCYXRjaERlbGV0ZUVudHJ5EicuYXNzYXkuYWRtaW4udjEuQmF0Y2hEZWxldGVFbnRyeVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5CYXRjaERlbGV0ZUVudHJ5UmVzcG9uc2USVgoLTGlzdEVudHJpZXMSIi5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1JlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5MaXN0RW50cmllc1Jlc3BvbnNlEk4KDFdhdGNoUm9sbG91dBIjLmFzc2F5LmFkbWluLnYxLldhdGNoUm9sbG91dFJlcXVlc3QaFy5hc3NheS5hZG1pbi52MS5Sb2xsb3V0MAESSgoHRXhwbGFpbhIeLmFzc2F5LmFkbWluLnYxLkV4cGxhaW5SZXF1ZXN0Gh8uYXNzYXkuYWRtaW4udjEuRXhwbGFpblJlc3BvbnNlElYKC0NoZWNrQWNjZXNzEiIuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXF1ZXN0GiMuYXNzYXkuYWRtaW4udjEuQ2hlY2tBY2Nlc3NSZXNwb25zZRJHCgZCYWNrdXASHS5hc3NheS5hZG1pbi52MS5CYWNrdXBSZXF1ZXN0Gh4uYXNzYXkuYWRtaW4udjEuQmFja3VwUmVzcG9uc2USRwoGUmVsb2FkEh0uYXNzYXkuYWRtaW4udjEuUmVsb2FkUmVxdWVzdBoeLmFzc2F5LmFkbWluLnYxLlJlbG9hZFJlc3BvbnNlEmIKD0xpc3RBdXRob3JpdGllcxImLmFzc2F5LmFkbWluLnYxLkxpc3RBdXRob3JpdGllc1JlcXVlc3QaJy5hc3NheS5hZG1pbi52MS5MaXN0QXV0aG9yaXRpZXNSZXNwb25zZRJlChBQcmVwYXJlQXV0aG9yaXR5EicuYXNzYXkuYWRtaW4udjEuUHJlcGFyZUF1dGhvcml0eVJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5QcmVwYXJlQXV0aG9yaXR5UmVzcG9uc2USYgoPUmVwb3J0UmVnaXN0cmFyEiYuYXNzYXkuYWRtaW4udjEuUmVwb3J0UmVnaXN0cmFyUmVxdWVzdBonLmFzc2F5LmFkbWluLnYxLlJlcG9ydFJlZ2lzdHJhclJlc3BvbnNlEl8KDkxpc3RSZWdpc3RyYXJzEiUuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXF1ZXN0GiYuYXNzYXkuYWRtaW4udjEuTGlzdFJlZ2lzdHJhcnNSZXNwb25zZRJlChBDb25maXJtUmVnaXN0cmFyEicuYXNzYXkuYWRtaW4udjEuQ29uZmlybVJlZ2lzdHJhclJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5Db25maXJtUmVnaXN0cmFyUmVzcG9uc2USTAoJTGlzdEF1ZGl0EiAuYXNzYXkuYWRtaW4udjEuTGlzdEF1ZGl0UmVxdWVzdBobLmFzc2F5LmFkbWluLnYxLkF1ZGl0UmVjb3JkMAESVgoLVmVyaWZ5QXVkaXQSIi5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlcXVlc3QaIy5hc3NheS5hZG1pbi52MS5WZXJpZnlBdWRpdFJlc3BvbnNlElMKCkFkZENsdXN0ZXISIS5hc3NheS5hZG1pbi52MS5BZGRDbHVzdGVyUmVxdWVzdBoiLmFzc2F5LmFkbWluLnYxLkFkZENsdXN0ZXJSZXNwb25zZRJcCg1SZW1vdmVDbHVzdGVyEiQuYXNzYXkuYWRtaW4udjEuUmVtb3ZlQ2x1c3RlclJlcXVlc3QaJS5hc3NheS5hZG1pbi52MS5SZW1vdmVDbHVzdGVyUmVzcG9uc2USWQoMTGlzdENsdXN0ZXJzEiMuYXNzYXkuYWRtaW4udjEuTGlzdENsdXN0ZXJzUmVxdWVzdBokLmFzc2F5LmFkbWluLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlEmUKEENyZWF0ZUZlZGVyYXRpb24SJy5hc3NheS5hZG1pbi52MS5DcmVhdGVGZWRlcmF0aW9uUmVxdWVzdBooLmFzc2F5LmFkbWluLnYxLkNyZWF0ZUZlZGVyYXRpb25SZXNwb25zZRJlChBVcGRhdGVGZWRlcmF0aW9uEicuYXNzYXkuYWRtaW4udjEuVXBkYXRlRmVkZXJhdGlvblJlcXVlc3QaKC5hc3NheS5hZG1pbi52MS5VcGRhdGVGZWRlcmF0aW9uUmVzcG9uc2USZQoQRGVsZXRlRmVkZXJhdGlvbhInLmFzc2F5LmFkbWluLnYxLkRlbGV0ZUZlZGVyYXRpb25SZXF1ZXN0GiguYXNzYXkuYWRtaW4udjEuRGVsZXRlRmVkZXJhdGlvblJlc3BvbnNlEmIKD0xpc3RGZWRlcmF0aW9ucxImLmFzc2F5LmFkbWluLnYxLkxpc3RGZWRlcmF0aW9uc1JlcXVlc3QaJy5hc3NheS5hZG1pbi52MS5MaXN0RmVkZXJhdGlvbnNSZXNwb25zZWIGcHJvdG8z", [file_assay_federation_v1_limits, file_assay_sync_v1_sync, file_spire_api_server_entry_v1_entry, file_spire_api_types_bundle, file_spire_api_types_entry, file_spire_api_types_selector, file_spire_api_types_spiffeid, file_spire_api_types_status]);
 
 /**
  * @generated from message assay.admin.v1.EntryMetadata
@@ -108,6 +108,14 @@ export type EntryMetadata = Message<"assay.admin.v1.EntryMetadata"> & {
    * @generated from field: repeated string unrestricted_federation = 13;
    */
   unrestrictedFederation: string[];
+
+  /**
+   * "ES256", "ES384" or "RS256": what its JWT-SVIDs are signed with, unless their audience wants
+   * another one; empty for the default.
+   *
+   * @generated from field: string jwt_algorithm = 14;
+   */
+  jwtAlgorithm: string;
 };
 
 /**
@@ -771,6 +779,122 @@ export const BackupResponseSchema: GenMessage<BackupResponse> = /*@__PURE__*/
   messageDesc(file_assay_admin_v1_admin, 22);
 
 /**
+ * @generated from message assay.admin.v1.ListAuthoritiesRequest
+ */
+export type ListAuthoritiesRequest = Message<"assay.admin.v1.ListAuthoritiesRequest"> & {
+};
+
+/**
+ * Describes the message assay.admin.v1.ListAuthoritiesRequest.
+ * Use `create(ListAuthoritiesRequestSchema)` to create a new message.
+ */
+export const ListAuthoritiesRequestSchema: GenMessage<ListAuthoritiesRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 23);
+
+/**
+ * @generated from message assay.admin.v1.ListAuthoritiesResponse
+ */
+export type ListAuthoritiesResponse = Message<"assay.admin.v1.ListAuthoritiesResponse"> & {
+  /**
+   * @generated from field: repeated assay.admin.v1.SigningAuthority authorities = 1;
+   */
+  authorities: SigningAuthority[];
+};
+
+/**
+ * Describes the message assay.admin.v1.ListAuthoritiesResponse.
+ * Use `create(ListAuthoritiesResponseSchema)` to create a new message.
+ */
+export const ListAuthoritiesResponseSchema: GenMessage<ListAuthoritiesResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 24);
+
+/**
+ * @generated from message assay.admin.v1.SigningAuthority
+ */
+export type SigningAuthority = Message<"assay.admin.v1.SigningAuthority"> & {
+  /**
+   * "x509", "jwt" or "wit".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * "ES256", "ES384" or "RS256" for JWT authorities; empty for the others.
+   *
+   * @generated from field: string algorithm = 2;
+   */
+  algorithm: string;
+
+  /**
+   * @generated from field: string authority_id = 3;
+   */
+  authorityId: string;
+
+  /**
+   * "prepared", "active", "old", "tainted" or "revoked".
+   *
+   * @generated from field: string state = 4;
+   */
+  state: string;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 expires_at = 5;
+   */
+  expiresAt: bigint;
+};
+
+/**
+ * Describes the message assay.admin.v1.SigningAuthority.
+ * Use `create(SigningAuthoritySchema)` to create a new message.
+ */
+export const SigningAuthoritySchema: GenMessage<SigningAuthority> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 25);
+
+/**
+ * @generated from message assay.admin.v1.PrepareAuthorityRequest
+ */
+export type PrepareAuthorityRequest = Message<"assay.admin.v1.PrepareAuthorityRequest"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Of JWT authorities: as in SigningAuthority; empty for the default one.
+   *
+   * @generated from field: string algorithm = 2;
+   */
+  algorithm: string;
+};
+
+/**
+ * Describes the message assay.admin.v1.PrepareAuthorityRequest.
+ * Use `create(PrepareAuthorityRequestSchema)` to create a new message.
+ */
+export const PrepareAuthorityRequestSchema: GenMessage<PrepareAuthorityRequest> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 26);
+
+/**
+ * @generated from message assay.admin.v1.PrepareAuthorityResponse
+ */
+export type PrepareAuthorityResponse = Message<"assay.admin.v1.PrepareAuthorityResponse"> & {
+  /**
+   * @generated from field: assay.admin.v1.SigningAuthority authority = 1;
+   */
+  authority?: SigningAuthority | undefined;
+};
+
+/**
+ * Describes the message assay.admin.v1.PrepareAuthorityResponse.
+ * Use `create(PrepareAuthorityResponseSchema)` to create a new message.
+ */
+export const PrepareAuthorityResponseSchema: GenMessage<PrepareAuthorityResponse> = /*@__PURE__*/
+  messageDesc(file_assay_admin_v1_admin, 27);
+
+/**
  * @generated from message assay.admin.v1.ReloadRequest
  */
 export type ReloadRequest = Message<"assay.admin.v1.ReloadRequest"> & {
@@ -785,7 +909,7 @@ export type ReloadRequest = Message<"assay.admin.v1.ReloadRequest"> & {
  * Use `create(ReloadRequestSchema)` to create a new message.
  */
 export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 23);
+  messageDesc(file_assay_admin_v1_admin, 28);
 
 /**
  * @generated from message assay.admin.v1.ReloadResponse
@@ -807,7 +931,7 @@ export type ReloadResponse = Message<"assay.admin.v1.ReloadResponse"> & {
  * Use `create(ReloadResponseSchema)` to create a new message.
  */
 export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 24);
+  messageDesc(file_assay_admin_v1_admin, 29);
 
 /**
  * @generated from message assay.admin.v1.ConfigChange
@@ -834,7 +958,7 @@ export type ConfigChange = Message<"assay.admin.v1.ConfigChange"> & {
  * Use `create(ConfigChangeSchema)` to create a new message.
  */
 export const ConfigChangeSchema: GenMessage<ConfigChange> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 25);
+  messageDesc(file_assay_admin_v1_admin, 30);
 
 /**
  * @generated from message assay.admin.v1.ListAuditRequest
@@ -878,7 +1002,7 @@ export type ListAuditRequest = Message<"assay.admin.v1.ListAuditRequest"> & {
  * Use `create(ListAuditRequestSchema)` to create a new message.
  */
 export const ListAuditRequestSchema: GenMessage<ListAuditRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 26);
+  messageDesc(file_assay_admin_v1_admin, 31);
 
 /**
  * @generated from message assay.admin.v1.AuditRecord
@@ -907,7 +1031,7 @@ export type AuditRecord = Message<"assay.admin.v1.AuditRecord"> & {
  * Use `create(AuditRecordSchema)` to create a new message.
  */
 export const AuditRecordSchema: GenMessage<AuditRecord> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 27);
+  messageDesc(file_assay_admin_v1_admin, 32);
 
 /**
  * @generated from message assay.admin.v1.VerifyAuditRequest
@@ -926,7 +1050,7 @@ export type VerifyAuditRequest = Message<"assay.admin.v1.VerifyAuditRequest"> & 
  * Use `create(VerifyAuditRequestSchema)` to create a new message.
  */
 export const VerifyAuditRequestSchema: GenMessage<VerifyAuditRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 28);
+  messageDesc(file_assay_admin_v1_admin, 33);
 
 /**
  * @generated from message assay.admin.v1.VerifyAuditResponse
@@ -968,7 +1092,7 @@ export type VerifyAuditResponse = Message<"assay.admin.v1.VerifyAuditResponse"> 
  * Use `create(VerifyAuditResponseSchema)` to create a new message.
  */
 export const VerifyAuditResponseSchema: GenMessage<VerifyAuditResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 29);
+  messageDesc(file_assay_admin_v1_admin, 34);
 
 /**
  * How a registrar is doing.
@@ -1056,7 +1180,7 @@ export type RegistrarReport = Message<"assay.admin.v1.RegistrarReport"> & {
  * Use `create(RegistrarReportSchema)` to create a new message.
  */
 export const RegistrarReportSchema: GenMessage<RegistrarReport> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 30);
+  messageDesc(file_assay_admin_v1_admin, 35);
 
 /**
  * Something that a registrar does not do until it is confirmed.
@@ -1101,7 +1225,7 @@ export type RegistrarHold = Message<"assay.admin.v1.RegistrarHold"> & {
  * Use `create(RegistrarHoldSchema)` to create a new message.
  */
 export const RegistrarHoldSchema: GenMessage<RegistrarHold> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 31);
+  messageDesc(file_assay_admin_v1_admin, 36);
 
 /**
  * @generated from message assay.admin.v1.ReportRegistrarRequest
@@ -1118,7 +1242,7 @@ export type ReportRegistrarRequest = Message<"assay.admin.v1.ReportRegistrarRequ
  * Use `create(ReportRegistrarRequestSchema)` to create a new message.
  */
 export const ReportRegistrarRequestSchema: GenMessage<ReportRegistrarRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 32);
+  messageDesc(file_assay_admin_v1_admin, 37);
 
 /**
  * @generated from message assay.admin.v1.ReportRegistrarResponse
@@ -1135,7 +1259,7 @@ export type ReportRegistrarResponse = Message<"assay.admin.v1.ReportRegistrarRes
  * Use `create(ReportRegistrarResponseSchema)` to create a new message.
  */
 export const ReportRegistrarResponseSchema: GenMessage<ReportRegistrarResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 33);
+  messageDesc(file_assay_admin_v1_admin, 38);
 
 /**
  * @generated from message assay.admin.v1.ListRegistrarsRequest
@@ -1148,7 +1272,7 @@ export type ListRegistrarsRequest = Message<"assay.admin.v1.ListRegistrarsReques
  * Use `create(ListRegistrarsRequestSchema)` to create a new message.
  */
 export const ListRegistrarsRequestSchema: GenMessage<ListRegistrarsRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 34);
+  messageDesc(file_assay_admin_v1_admin, 39);
 
 /**
  * @generated from message assay.admin.v1.ListRegistrarsResponse
@@ -1165,7 +1289,7 @@ export type ListRegistrarsResponse = Message<"assay.admin.v1.ListRegistrarsRespo
  * Use `create(ListRegistrarsResponseSchema)` to create a new message.
  */
 export const ListRegistrarsResponseSchema: GenMessage<ListRegistrarsResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 35);
+  messageDesc(file_assay_admin_v1_admin, 40);
 
 /**
  * @generated from message assay.admin.v1.ConfirmRegistrarRequest
@@ -1189,7 +1313,7 @@ export type ConfirmRegistrarRequest = Message<"assay.admin.v1.ConfirmRegistrarRe
  * Use `create(ConfirmRegistrarRequestSchema)` to create a new message.
  */
 export const ConfirmRegistrarRequestSchema: GenMessage<ConfirmRegistrarRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 36);
+  messageDesc(file_assay_admin_v1_admin, 41);
 
 /**
  * @generated from message assay.admin.v1.ConfirmRegistrarResponse
@@ -1206,7 +1330,7 @@ export type ConfirmRegistrarResponse = Message<"assay.admin.v1.ConfirmRegistrarR
  * Use `create(ConfirmRegistrarResponseSchema)` to create a new message.
  */
 export const ConfirmRegistrarResponseSchema: GenMessage<ConfirmRegistrarResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 37);
+  messageDesc(file_assay_admin_v1_admin, 42);
 
 /**
  * @generated from message assay.admin.v1.Cluster
@@ -1294,7 +1418,7 @@ export type Cluster = Message<"assay.admin.v1.Cluster"> & {
  * Use `create(ClusterSchema)` to create a new message.
  */
 export const ClusterSchema: GenMessage<Cluster> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 38);
+  messageDesc(file_assay_admin_v1_admin, 43);
 
 /**
  * How an API server is reached. Never sent by the server.
@@ -1344,7 +1468,7 @@ export type ClusterAccess = Message<"assay.admin.v1.ClusterAccess"> & {
  * Use `create(ClusterAccessSchema)` to create a new message.
  */
 export const ClusterAccessSchema: GenMessage<ClusterAccess> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 39);
+  messageDesc(file_assay_admin_v1_admin, 44);
 
 /**
  * @generated from message assay.admin.v1.AddClusterRequest
@@ -1373,7 +1497,7 @@ export type AddClusterRequest = Message<"assay.admin.v1.AddClusterRequest"> & {
  * Use `create(AddClusterRequestSchema)` to create a new message.
  */
 export const AddClusterRequestSchema: GenMessage<AddClusterRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 40);
+  messageDesc(file_assay_admin_v1_admin, 45);
 
 /**
  * @generated from message assay.admin.v1.AddClusterResponse
@@ -1390,7 +1514,7 @@ export type AddClusterResponse = Message<"assay.admin.v1.AddClusterResponse"> & 
  * Use `create(AddClusterResponseSchema)` to create a new message.
  */
 export const AddClusterResponseSchema: GenMessage<AddClusterResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 41);
+  messageDesc(file_assay_admin_v1_admin, 46);
 
 /**
  * @generated from message assay.admin.v1.RemoveClusterRequest
@@ -1407,7 +1531,7 @@ export type RemoveClusterRequest = Message<"assay.admin.v1.RemoveClusterRequest"
  * Use `create(RemoveClusterRequestSchema)` to create a new message.
  */
 export const RemoveClusterRequestSchema: GenMessage<RemoveClusterRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 42);
+  messageDesc(file_assay_admin_v1_admin, 47);
 
 /**
  * @generated from message assay.admin.v1.RemoveClusterResponse
@@ -1420,7 +1544,7 @@ export type RemoveClusterResponse = Message<"assay.admin.v1.RemoveClusterRespons
  * Use `create(RemoveClusterResponseSchema)` to create a new message.
  */
 export const RemoveClusterResponseSchema: GenMessage<RemoveClusterResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 43);
+  messageDesc(file_assay_admin_v1_admin, 48);
 
 /**
  * @generated from message assay.admin.v1.ListClustersRequest
@@ -1433,7 +1557,7 @@ export type ListClustersRequest = Message<"assay.admin.v1.ListClustersRequest"> 
  * Use `create(ListClustersRequestSchema)` to create a new message.
  */
 export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 44);
+  messageDesc(file_assay_admin_v1_admin, 49);
 
 /**
  * @generated from message assay.admin.v1.ListClustersResponse
@@ -1450,7 +1574,7 @@ export type ListClustersResponse = Message<"assay.admin.v1.ListClustersResponse"
  * Use `create(ListClustersResponseSchema)` to create a new message.
  */
 export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 45);
+  messageDesc(file_assay_admin_v1_admin, 50);
 
 /**
  * A relationship as it is written.
@@ -1481,7 +1605,7 @@ export type Federation = Message<"assay.admin.v1.Federation"> & {
  * Use `create(FederationSchema)` to create a new message.
  */
 export const FederationSchema: GenMessage<Federation> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 46);
+  messageDesc(file_assay_admin_v1_admin, 51);
 
 /**
  * @generated from message assay.admin.v1.BundleEndpoint
@@ -1512,7 +1636,7 @@ export type BundleEndpoint = Message<"assay.admin.v1.BundleEndpoint"> & {
  * Use `create(BundleEndpointSchema)` to create a new message.
  */
 export const BundleEndpointSchema: GenMessage<BundleEndpoint> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 47);
+  messageDesc(file_assay_admin_v1_admin, 52);
 
 /**
  * @generated from message assay.admin.v1.CreateFederationRequest
@@ -1537,7 +1661,7 @@ export type CreateFederationRequest = Message<"assay.admin.v1.CreateFederationRe
  * Use `create(CreateFederationRequestSchema)` to create a new message.
  */
 export const CreateFederationRequestSchema: GenMessage<CreateFederationRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 48);
+  messageDesc(file_assay_admin_v1_admin, 53);
 
 /**
  * @generated from message assay.admin.v1.CreateFederationResponse
@@ -1559,7 +1683,7 @@ export type CreateFederationResponse = Message<"assay.admin.v1.CreateFederationR
  * Use `create(CreateFederationResponseSchema)` to create a new message.
  */
 export const CreateFederationResponseSchema: GenMessage<CreateFederationResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 49);
+  messageDesc(file_assay_admin_v1_admin, 54);
 
 /**
  * @generated from message assay.admin.v1.UpdateFederationRequest
@@ -1583,7 +1707,7 @@ export type UpdateFederationRequest = Message<"assay.admin.v1.UpdateFederationRe
  * Use `create(UpdateFederationRequestSchema)` to create a new message.
  */
 export const UpdateFederationRequestSchema: GenMessage<UpdateFederationRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 50);
+  messageDesc(file_assay_admin_v1_admin, 55);
 
 /**
  * @generated from message assay.admin.v1.UpdateFederationResponse
@@ -1605,7 +1729,7 @@ export type UpdateFederationResponse = Message<"assay.admin.v1.UpdateFederationR
  * Use `create(UpdateFederationResponseSchema)` to create a new message.
  */
 export const UpdateFederationResponseSchema: GenMessage<UpdateFederationResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 51);
+  messageDesc(file_assay_admin_v1_admin, 56);
 
 /**
  * @generated from message assay.admin.v1.DeleteFederationRequest
@@ -1622,7 +1746,7 @@ export type DeleteFederationRequest = Message<"assay.admin.v1.DeleteFederationRe
  * Use `create(DeleteFederationRequestSchema)` to create a new message.
  */
 export const DeleteFederationRequestSchema: GenMessage<DeleteFederationRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 52);
+  messageDesc(file_assay_admin_v1_admin, 57);
 
 /**
  * @generated from message assay.admin.v1.DeleteFederationResponse
@@ -1639,7 +1763,7 @@ export type DeleteFederationResponse = Message<"assay.admin.v1.DeleteFederationR
  * Use `create(DeleteFederationResponseSchema)` to create a new message.
  */
 export const DeleteFederationResponseSchema: GenMessage<DeleteFederationResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 53);
+  messageDesc(file_assay_admin_v1_admin, 58);
 
 /**
  * @generated from message assay.admin.v1.ListFederationsRequest
@@ -1658,7 +1782,7 @@ export type ListFederationsRequest = Message<"assay.admin.v1.ListFederationsRequ
  * Use `create(ListFederationsRequestSchema)` to create a new message.
  */
 export const ListFederationsRequestSchema: GenMessage<ListFederationsRequest> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 54);
+  messageDesc(file_assay_admin_v1_admin, 59);
 
 /**
  * @generated from message assay.admin.v1.ListFederationsResponse
@@ -1675,7 +1799,7 @@ export type ListFederationsResponse = Message<"assay.admin.v1.ListFederationsRes
  * Use `create(ListFederationsResponseSchema)` to create a new message.
  */
 export const ListFederationsResponseSchema: GenMessage<ListFederationsResponse> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 55);
+  messageDesc(file_assay_admin_v1_admin, 60);
 
 /**
  * A relationship as it stands.
@@ -1786,7 +1910,7 @@ export type FederationState = Message<"assay.admin.v1.FederationState"> & {
  * Use `create(FederationStateSchema)` to create a new message.
  */
 export const FederationStateSchema: GenMessage<FederationState> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 56);
+  messageDesc(file_assay_admin_v1_admin, 61);
 
 /**
  * How one kind of consumer keeps to the limits.
@@ -1813,7 +1937,7 @@ export type Enforcement = Message<"assay.admin.v1.Enforcement"> & {
  * Use `create(EnforcementSchema)` to create a new message.
  */
 export const EnforcementSchema: GenMessage<Enforcement> = /*@__PURE__*/
-  messageDesc(file_assay_admin_v1_admin, 57);
+  messageDesc(file_assay_admin_v1_admin, 62);
 
 /**
  * @generated from service assay.admin.v1.Admin
@@ -1902,6 +2026,28 @@ export const Admin: GenService<{
     methodKind: "unary";
     input: typeof ReloadRequestSchema;
     output: typeof ReloadResponseSchema;
+  },
+  /**
+   * All signing authorities of the trust domain. The public API shows one line of JWT authorities,
+   * the first configured one.
+   *
+   * @generated from rpc assay.admin.v1.Admin.ListAuthorities
+   */
+  listAuthorities: {
+    methodKind: "unary";
+    input: typeof ListAuthoritiesRequestSchema;
+    output: typeof ListAuthoritiesResponseSchema;
+  },
+  /**
+   * Makes the next authority, of an algorithm of choice. To go on with it there is the public API,
+   * which finds each by its ID.
+   *
+   * @generated from rpc assay.admin.v1.Admin.PrepareAuthority
+   */
+  prepareAuthority: {
+    methodKind: "unary";
+    input: typeof PrepareAuthorityRequestSchema;
+    output: typeof PrepareAuthorityResponseSchema;
   },
   /**
    * A registrar says how it is doing, and learns which of its holds were confirmed meanwhile.
