@@ -12,6 +12,7 @@ import { addClusterHealth, addClusterMetrics } from "./cluster-health.ts";
 import { SettingsInForce } from "./config/settings-in-force.ts";
 import { AdminSocket } from "./endpoints/admin-socket.ts";
 import { AgentEndpoint } from "./endpoints/agent-endpoint.ts";
+import { BundleEndpoint } from "./endpoints/bundle/bundle-endpoint.ts";
 import { NetworkCallers } from "./endpoints/network-callers.ts";
 import type { KnownClusters } from "./k8s/known-clusters.ts";
 import { FirstUse } from "./node-attestation/first-use.ts";
@@ -41,6 +42,8 @@ export interface Parts {
   readonly rpc: RpcServer<Caller>;
   readonly adminSocket: AdminSocket;
   readonly endpoint: AgentEndpoint;
+  /** Present where the configuration wants the bundle to be served over HTTPS. */
+  readonly bundleEndpoint: BundleEndpoint | undefined;
   readonly observability: ObservabilityEndpoint | undefined;
   readonly reload: Reloading["reload"];
   readonly registrars: RegistrarParts;
@@ -143,6 +146,8 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     }),
   );
 
+  const bundleEndpoint = await openBundleEndpoint(deps, core, opening);
+
   addServerHealth(health, core, clock);
   addClusterHealth(health, known.clusters);
   addClusterMetrics(metrics, known.clusters);
@@ -166,8 +171,26 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     rpc,
     adminSocket,
     endpoint,
+    bundleEndpoint,
     observability,
     reload,
     registrars: { ...served, metrics: registrarMetrics(metrics) },
   };
+}
+
+async function openBundleEndpoint(
+  { config, clock, log }: ServerDeps,
+  { bundle, identity }: Core,
+  opening: AsyncDisposableStack,
+): Promise<BundleEndpoint | undefined> {
+  const { bundleEndpoint: settings } = config.federation;
+  if (settings === undefined) return undefined;
+  const endpoint = await BundleEndpoint.open({
+    settings,
+    bundle: bundle.feed,
+    identity: identity.feed,
+    clock,
+    log: log.child({ component: "bundle_endpoint" }),
+  });
+  return opening.use(endpoint);
 }

@@ -51,6 +51,7 @@ export function serverTasks(
         },
         stop,
       ),
+    "bundle endpoint": async (stop) => parts.bundleEndpoint?.run(stop),
     federation: (stop) => core.federation.refresher.run(stop),
     "federation ends": (stop) =>
       runFederationEnds(

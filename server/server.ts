@@ -35,6 +35,11 @@ export class Server implements AsyncDisposable {
     return this.#parts.endpoint.address.port;
   }
 
+  /** The port of the bundle endpoint; undefined without one. */
+  get bundleEndpointPort(): number | undefined {
+    return this.#parts.bundleEndpoint?.port;
+  }
+
   /** The port of the listener for health and metrics; undefined without one. */
   get observabilityPort(): number | undefined {
     return this.#parts.observability?.port;

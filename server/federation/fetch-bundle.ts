@@ -77,7 +77,6 @@ async function readDocument(
         createConnection: () => socket,
         path: `${url.pathname}${url.search}`,
         headers: { host: url.host, accept: "application/json", "user-agent": `assay/${VERSION}` },
-        agent: false,
         signal,
       });
       // What goes wrong after the answer has begun is told by the answer.
