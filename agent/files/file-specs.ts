@@ -61,7 +61,8 @@ async function resolveFile(
   }
 }
 
-const MAX_PASSWORD_CHARACTERS = 1024;
+/** Java takes no others. */
+const PASSWORD = /^[ -~]{1,1024}$/;
 
 async function readPassword(path: string): Promise<string> {
   let text: string;
@@ -71,8 +72,6 @@ async function readPassword(path: string): Promise<string> {
     throw new Error("reading the password of a PKCS#12 file", { cause });
   }
   const password = text.replace(/\r?\n$/, "");
-  if (password === "" || password.length > MAX_PASSWORD_CHARACTERS || password.includes("\0")) {
-    throw new Error(`${path}: expected a password of 1 to ${MAX_PASSWORD_CHARACTERS} characters`);
-  }
-  return password;
+  if (PASSWORD.test(password)) return password;
+  throw new Error(`${path}: expected a password of 1 to 1024 printable ASCII characters`);
 }

@@ -5,6 +5,7 @@ import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { SpiffeError } from "../../spiffe/error.ts";
 import { type KeepFilesOptions, writeFilesOnce } from "../../spiffe/files/keep-files.ts";
 import type { X509Svid } from "../../spiffe/svid/x509-svid.ts";
 import type { FilesConfig } from "../config/files-config.ts";
@@ -69,7 +70,7 @@ function pickIdentity(
  * Writes the files once.
  *
  * @param timeoutMs how long an identity may take to come
- * @throws {CliError} refused when no identity was granted in time, unavailable when nobody answered
+ * @throws {CliError} refused when no identity of use was granted in time, unavailable when nobody answered
  * @throws {Error} when the files cannot be written
  */
 export async function writeOnce(
@@ -95,7 +96,9 @@ export async function writeOnce(
     await writeFilesOnce({ ...options, onProblem, onWritten }, AbortSignal.any([signal, timeout]));
   } catch (err) {
     if (!timeout.aborted) throw err;
-    const isRefused = last instanceof StatusError && last.code === Status.PERMISSION_DENIED;
+    const isRefused =
+      last instanceof SpiffeError ||
+      (last instanceof StatusError && last.code === Status.PERMISSION_DENIED);
     const detail = last === undefined ? "" : `: ${describeError(last)}`;
     throw new CliError(`no identity within ${formatDuration(timeoutMs)}${detail}`, {
       exitCode: isRefused ? ExitCode.refused : ExitCode.unavailable,

@@ -143,19 +143,21 @@ for (const layout of ["swap", "plain"] as const) {
 }
 
 describe("FileSet with layout swap", () => {
-  it("changes all files by one link, and keeps one generation", async () => {
+  it("changes all files by one link, and keeps the generation before for those who read it", async () => {
     await using dir = await TempDir.open();
     const set = setIn(dir.path, "swap");
-    await set.write(contents("one", certificate, key));
-    const before = await readlink(dir.join("..data"));
-    await set.write(contents("two", certificate, key));
-    const after = await readlink(dir.join("..data"));
-    assert.notEqual(after, before);
-    assert.deepEqual(
-      (await readdir(dir.path)).sort(),
-      [after, "..data", "svid.key", "svid.pem"].sort(),
-    );
+    const generations: string[] = [];
+    for (const text of ["one", "two", "three"]) {
+      await set.write(contents(text, certificate, key));
+      generations.push(await readlink(dir.join("..data")));
+    }
+    const [first = "", second = "", third = ""] = generations;
+    const expected = [second, third, "..data", "svid.key", "svid.pem"];
+    assert.deepEqual((await readdir(dir.path)).sort(), expected.sort());
+    assert.notEqual(first, second);
     assert.equal(await readlink(dir.join("svid.pem")), "..data/svid.pem");
+    assert.equal(await readFile(dir.join(second, "svid.key"), "utf8"), "two svid.key");
+    assert.equal(await readFile(dir.join("svid.key"), "utf8"), "three svid.key");
   });
 
   it("removes what a kill in the middle has left", async () => {

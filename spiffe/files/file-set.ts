@@ -60,7 +60,7 @@ export class FileSet {
     if (this.#layout === "swap") {
       await using folder = await TargetFolder.open(this.#path, this.#uid);
       await rm(folder.path(COMMON_LINK), { force: true });
-      await removeGenerations(folder, undefined);
+      await removeGenerations(folder, []);
     }
     return changed;
   }
@@ -70,17 +70,21 @@ export class FileSet {
     const isOurs = current !== undefined && GENERATION.test(current);
     const before = async (name: string) => (isOurs ? folder.read(`${current}/${name}`) : undefined);
     const changed = await changedNames(files, before);
-    if (changed.length > 0) await this.#swapGeneration(folder, files);
+    if (changed.length > 0) {
+      const next = await this.#swapGeneration(folder, files);
+      // The one before stays until the next change, for readers who resolved the common link to open several files of one generation.
+      await removeGenerations(folder, isOurs ? [next, current] : [next]);
+    }
     for (const { file, content } of files) {
       if (content === undefined) await rm(folder.path(file.name), { force: true });
       else await placeLink(folder, file.name, `${COMMON_LINK}/${file.name}`);
     }
     await folder.sync();
-    await removeGenerations(folder, await folder.readLink(COMMON_LINK));
     return changed;
   }
 
-  async #swapGeneration(folder: TargetFolder, files: readonly FileContent[]): Promise<void> {
+  /** @returns name of the new generation */
+  async #swapGeneration(folder: TargetFolder, files: readonly FileContent[]): Promise<string> {
     const name = `..${Buffer.from(this.#random.bytes(8)).toString("hex")}`;
     try {
       await using generation = await folder.makeChild(name);
@@ -93,6 +97,7 @@ export class FileSet {
       await generation.sync();
       await placeLink(folder, COMMON_LINK, name);
       await folder.sync();
+      return name;
     } catch (err) {
       await rm(folder.path(name), { recursive: true, force: true });
       throw err;
@@ -154,9 +159,9 @@ async function placeLink(folder: TargetFolder, name: string, target: string): Pr
   await rename(unfinished, folder.path(name));
 }
 
-async function removeGenerations(folder: TargetFolder, kept: string | undefined): Promise<void> {
+async function removeGenerations(folder: TargetFolder, kept: readonly string[]): Promise<void> {
   for (const name of await folder.list()) {
-    if (name === kept || !GENERATION.test(name)) continue;
+    if (kept.includes(name) || !GENERATION.test(name)) continue;
     await rm(folder.path(name), { recursive: true, force: true });
   }
 }

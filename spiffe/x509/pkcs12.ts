@@ -38,7 +38,7 @@ const BLOCK_BYTES = 64;
  * Writes a PKCS#12 file (RFC 7292): the key encrypted by PBES2 with AES-256-CBC, everything protected by an HMAC with SHA-256.
  * Certificates are public and stand in clear. OpenSSL 3 and Java from 8u301 on read it.
  *
- * @param password of the file; Unicode of the basic plane
+ * @param password of the file; ASCII, since OpenSSL and Java disagree about anything else
  */
 export function formatPkcs12(
   { identity, trusted = [], alias }: Pkcs12Content,

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, globSync } from "node:fs";
 import { test } from "node:test";
 import { helmCommand } from "./helm.ts";
 
@@ -20,13 +20,23 @@ export type NeedName =
   | "ip"
   | "nft"
   | "seccomp"
-  | "apt";
+  | "apt"
+  | "nginx"
+  | "haproxy"
+  | "postgres"
+  | "keytool";
 
 interface Need {
   readonly present: () => boolean;
   /** How to get it, as the end of a sentence. */
   readonly remedy: string;
 }
+
+/** Where Debian and Ubuntu have the programs of the newest PostgreSQL that is installed. */
+export const postgresFolder: string | undefined = globSync("/usr/lib/postgresql/*/bin")
+  .filter((folder) => existsSync(`${folder}/postgres`))
+  .sort()
+  .at(-1);
 
 const runs =
   (file: string, ...args: readonly string[]) =>
@@ -58,6 +68,16 @@ const needs: Record<NeedName, Need> = {
   busybox: { present: runs("/bin/busybox", "true"), remedy: "apt-get install busybox-static" },
   ip: { present: runs("ip", "-Version"), remedy: "apt-get install iproute2" },
   nft: { present: runs("nft", "--version"), remedy: "apt-get install nftables" },
+  nginx: { present: runs("/usr/sbin/nginx", "-v"), remedy: "apt-get install nginx-light" },
+  haproxy: { present: runs("/usr/sbin/haproxy", "-v"), remedy: "apt-get install haproxy" },
+  postgres: {
+    present: () => postgresFolder !== undefined,
+    remedy: "apt-get install postgresql",
+  },
+  keytool: {
+    present: runs("keytool", "-help"),
+    remedy: "apt-get install default-jre-headless",
+  },
   seccomp: {
     present: runs("pkg-config", "--exists", "libseccomp"),
     remedy: "apt-get install libseccomp-dev pkg-config gcc",
