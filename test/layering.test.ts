@@ -54,7 +54,8 @@ const order = {
 /** Generated messages carry no behaviour: the layers below proto may use those of the standard they speak. */
 const standards = {
   runtime: ["proto/gen/grpc/", "proto/gen/google/"],
-  spiffe: ["proto/gen/spiffe/"],
+  // The limits of a federation travel beside the Workload API.
+  spiffe: ["proto/gen/spiffe/", "proto/gen/assay/workload/", "proto/gen/assay/federation/"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** Where a package may be imported; those not named here may be imported anywhere. */

@@ -22,8 +22,8 @@ export function requireHeader(header: string, { typeName }: DescService): Interc
   };
 }
 
+/** The header of the Workload API. */
+export const WORKLOAD_HEADER = "workload.spiffe.io";
+
 /** The same for the Workload API. */
-export const requireSecurityHeader: Interceptor = requireHeader(
-  "workload.spiffe.io",
-  SpiffeWorkloadAPI,
-);
+export const requireSecurityHeader: Interceptor = requireHeader(WORKLOAD_HEADER, SpiffeWorkloadAPI);

@@ -18,11 +18,10 @@ import { invalidArgument, unimplemented } from "../../runtime/errors/status-erro
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import type { Subscription, WorkloadView } from "../cache/workload-view.ts";
-import type { AttestedCaller } from "../workload-attestation/attest.ts";
-import { answers } from "./answers.ts";
-import { entitledViews, noIdentity } from "./entitlement.ts";
+import { noIdentity } from "./entitlement.ts";
 import { checkAudience, fetchJwtSvids, readJwtSvidsRequest } from "./jwt-svids.ts";
 import { validateJwtSvid } from "./validate-jwt-svid.ts";
+import { hasBundle, viewsOf, workloadAnswers } from "./workload-answers.ts";
 import { jwtBundlesResponse, x509BundlesResponse, x509SvidResponse } from "./workload-messages.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 import { WorkloadSession, type WorkloadSessionDeps } from "./workload-session.ts";
@@ -43,7 +42,8 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509SVIDResponseSchema>> {
     const hasSvid = (view: WorkloadView): boolean => view.identities.length > 0;
-    return this.#answers(call, (caller) => this.#deps.views.openX509(caller), {
+    return workloadAnswers(this.#deps, call, {
+      open: (caller) => this.#deps.views.openX509(caller),
       isAnswer: hasSvid,
       messageOf: x509SvidResponse,
     });
@@ -53,7 +53,8 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof X509BundlesResponseSchema>> {
-    return this.#answers(call, (caller) => this.#deps.views.openEntries(caller), {
+    return workloadAnswers(this.#deps, call, {
+      open: (caller) => this.#deps.views.openEntries(caller),
       isAnswer: hasBundle,
       messageOf: x509BundlesResponse,
     });
@@ -63,7 +64,8 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     _request: unknown,
     call: Call,
   ): AsyncGenerator<MessageInitShape<typeof JWTBundlesResponseSchema>> {
-    return this.#answers(call, (caller) => this.#deps.views.openEntries(caller), {
+    return workloadAnswers(this.#deps, call, {
+      open: (caller) => this.#deps.views.openEntries(caller),
       isAnswer: hasBundle,
       messageOf: jwtBundlesResponse,
     });
@@ -102,51 +104,13 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     throw unimplemented("WIT-SVIDs are not offered here");
   }
 
-  async *#answers<T>(
-    call: Call,
-    open: (caller: AttestedCaller) => Subscription,
-    o: { readonly isAnswer: (view: WorkloadView) => boolean; messageOf: (view: WorkloadView) => T },
-  ): AsyncGenerator<T> {
-    const session = await WorkloadSession.open(this.#deps, call);
-    yield* answers({
-      workload: session,
-      signal: call.signal,
-      open,
-      views: (subscription, signal) => this.#views(session, subscription, signal, o.isAnswer),
-      messageOf: o.messageOf,
-    });
-  }
-
   async #firstView(
     session: WorkloadSession,
     subscription: Subscription,
     call: Call,
   ): Promise<WorkloadView> {
-    for await (const view of this.#views(session, subscription, call.signal, hasBundle))
-      return view;
+    const o = { isAnswer: hasBundle, signal: call.signal };
+    for await (const view of viewsOf(this.#deps, session, subscription, o)) return view;
     throw noIdentity();
   }
-
-  #views(
-    session: WorkloadSession,
-    subscription: Subscription,
-    signal: AbortSignal,
-    isAnswer: (view: WorkloadView) => boolean,
-  ): AsyncGenerator<WorkloadView> {
-    return entitledViews(
-      {
-        feed: subscription.feed,
-        clock: this.#deps.clock,
-        waitMs: () => session.waitMs(),
-        isAnswer,
-        onRefused: (view) => session.refused(view),
-        onHeld: (isServed) => this.#deps.counters?.held(isServed),
-      },
-      signal,
-    );
-  }
-}
-
-function hasBundle(view: WorkloadView): boolean {
-  return view.bundle !== undefined;
 }

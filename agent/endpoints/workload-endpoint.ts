@@ -3,6 +3,7 @@
  * byte of it is read (decision D3); on it are served the Workload API, health and reflection.
  */
 import type { Socket } from "node:net";
+import { WorkloadFederation } from "../../proto/gen/assay/workload/v1/federation_pb.ts";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
@@ -17,8 +18,9 @@ import { readCgroupPath } from "../workload-attestation/process-facts.ts";
 import { admitCall, type CallerLimits, limitKey } from "./caller-limits.ts";
 import { endpointHealth } from "./endpoint-health.ts";
 import { Reflection } from "./reflection.ts";
-import { requireSecurityHeader } from "./security-header.ts";
+import { requireHeader, requireSecurityHeader, WORKLOAD_HEADER } from "./security-header.ts";
 import { WorkloadApi } from "./workload-api.ts";
+import { workloadFederation } from "./workload-federation.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 import type { WorkloadSessionDeps } from "./workload-session.ts";
 
@@ -49,16 +51,22 @@ export class WorkloadEndpoint implements AsyncDisposable {
   constructor(deps: WorkloadEndpointDeps) {
     this.#deps = deps;
     const { views, log, clock, random } = deps;
-    const reflection = new Reflection([SpiffeWorkloadAPI, Health, ServerReflection]);
+    const reflection = new Reflection([
+      SpiffeWorkloadAPI,
+      WorkloadFederation,
+      Health,
+      ServerReflection,
+    ]);
     this.#rpc = RpcServer.create<WorkloadPeer>({
       services: [
         service(SpiffeWorkloadAPI, new WorkloadApi(deps)),
+        service(WorkloadFederation, workloadFederation(deps)),
         service(Health, endpointHealth(views)),
         service(ServerReflection, {
           serverReflectionInfo: (requests) => reflection.serverReflectionInfo(requests),
         }),
       ],
-      interceptors: [requireSecurityHeader],
+      interceptors: [requireSecurityHeader, requireHeader(WORKLOAD_HEADER, WorkloadFederation)],
       callerOf: (connectionId) => this.#peerOf(connectionId),
       admit: (peer, call) => admitCall(deps, peer, call),
       log,

@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { TrustDomain } from "../id/spiffe-id.ts";
 import { asBuffer } from "../x509/bytes.ts";
 import type { Certificate } from "../x509/certificate.ts";
+import type { FederationLimits } from "./federation-limits.ts";
 
 /** A key that signs JWT-SVIDs or WIT-SVIDs of a trust domain. */
 export interface JwtAuthority {
@@ -27,6 +28,11 @@ export interface BundleContent {
 /** Where verifiers find the bundle of a trust domain: the latest one at each call. Undefined means untrusted. */
 export interface BundleSource {
   bundleFor(trustDomain: TrustDomain): Bundle | undefined;
+  /**
+   * How far the trust domain may be trusted: whoever verifies an SVID with its bundle keeps to that. Undefined, or without this
+   * method, for everything.
+   */
+  limitsFor?(trustDomain: TrustDomain): FederationLimits | undefined;
 }
 
 /**

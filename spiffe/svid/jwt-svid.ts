@@ -1,4 +1,5 @@
 import type { BundleSource } from "../bundle/bundle.ts";
+import type { FederationLimits } from "../bundle/federation-limits.ts";
 import { SpiffeError } from "../error.ts";
 import type { SpiffeId } from "../id/spiffe-id.ts";
 import { type PlainJsonObject, toPlainJsonObject } from "../json/plain-json.ts";
@@ -38,7 +39,8 @@ export interface JwtVerifyOptions {
  * @param token a bare token, without `Bearer`
  * @param audiences what the verifier calls itself; the token must name at least one of them
  * @throws {SpiffeError} the codes of {@link readJwtSvid}, "jwt_audience" | "jwt_expired" | "jwt_not_yet_valid" |
- *   "bundle_not_found" | "jws_key_id" | "jws_signature"
+ *   "bundle_not_found" | "jws_key_id" | "jws_signature"; "federation_id" | "federation_audience" | "federation_ended" beyond
+ *   the limits that go with the bundle
  * @throws {TypeError} when `audiences` is empty or holds an empty text, because that would accept tokens meant for others
  */
 export async function verifyJwtSvid(
@@ -51,8 +53,22 @@ export async function verifyJwtSvid(
   checkAudiences(audiences);
   const { jws, svid } = read(token);
   checkJwtSvidClaims(svid, audiences, now, options);
-  await checkTokenSignature(jws, svid.id.trustDomain, bundles, (bundle) => bundle.jwtAuthorities);
+  const { trustDomain } = svid.id;
+  await checkTokenSignature(jws, trustDomain, bundles, (bundle) => bundle.jwtAuthorities);
+  checkLimits(svid, bundles.limitsFor?.(trustDomain), audiences, now);
   return svid;
+}
+
+// Of the names that verifier and token agree on, one has to be within the limits.
+function checkLimits(
+  { id, audience }: JwtSvid,
+  limits: FederationLimits | undefined,
+  audiences: readonly string[],
+  now: Date,
+): void {
+  if (limits === undefined) return;
+  const shared = audiences.filter((each) => audience.includes(each));
+  limits.check(id, now, shared.find((each) => limits.admitsAudience(each)) ?? shared[0]);
 }
 
 /**

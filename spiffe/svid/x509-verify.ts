@@ -21,7 +21,8 @@ export interface VerifiedX509Svid {
  * the caller to decide.
  *
  * @param chain what the peer presented, leaf first
- * @throws {SpiffeError} "bundle_not_found", the codes of checkX509SvidLeaf and of findPath
+ * @throws {SpiffeError} "bundle_not_found", the codes of checkX509SvidLeaf and of findPath, "federation_id" |
+ *   "federation_ended" beyond the limits that go with the bundle
  */
 export function verifyX509Svid(
   chain: readonly Certificate[],
@@ -41,6 +42,7 @@ export function verifyX509Svid(
     now,
     `certificate was signed by no authority of trust domain ${bundle.trustDomain}`,
   );
+  bundles.limitsFor?.(id.trustDomain)?.check(id, now);
   const [, ...signing] = path;
   const findings = [lintX509SvidLeaf(leaf), ...signing.map(lintSigningCertificate)].flat();
   return { id, path, findings };

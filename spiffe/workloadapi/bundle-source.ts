@@ -1,7 +1,9 @@
 import type { Bundle, BundleSource } from "../bundle/bundle.ts";
 import type { BundleSet } from "../bundle/bundle-set.ts";
+import type { FederationLimits } from "../bundle/federation-limits.ts";
 import type { TrustDomain } from "../id/spiffe-id.ts";
 import { WorkloadApiClient } from "./client.ts";
+import { FederatedBundles } from "./federated-bundles.ts";
 import { readJwtBundles, readX509Bundles } from "./messages.ts";
 import { resolveSourceOptions, type SourceOptions } from "./source-options.ts";
 import { WatchedState } from "./watched-state.ts";
@@ -14,15 +16,18 @@ export class WorkloadBundleSource implements BundleSource, AsyncDisposable {
   readonly #client: WorkloadApiClient;
   readonly #x509: WatchedState<BundleSet>;
   readonly #jwt: WatchedState<BundleSet>;
+  readonly #federated: FederatedBundles;
 
   private constructor(
     client: WorkloadApiClient,
     x509: WatchedState<BundleSet>,
     jwt: WatchedState<BundleSet>,
+    federated: FederatedBundles,
   ) {
     this.#client = client;
     this.#x509 = x509;
     this.#jwt = jwt;
+    this.#federated = federated;
   }
 
   /** Opens a source and waits for the first bundles. Throws as X509Source.open does. */
@@ -39,7 +44,10 @@ export class WorkloadBundleSource implements BundleSource, AsyncDisposable {
     );
     const settled = await Promise.allSettled([x509, jwt]);
     const failed = settled.find((each) => each.status === "rejected");
-    if (failed === undefined) return new WorkloadBundleSource(client, await x509, await jwt);
+    if (failed === undefined) {
+      const federated = await FederatedBundles.open(client, resolved);
+      return new WorkloadBundleSource(client, await x509, await jwt, federated);
+    }
     for (const each of settled) {
       if (each.status === "fulfilled") await each.value[Symbol.asyncDispose]();
     }
@@ -50,11 +58,20 @@ export class WorkloadBundleSource implements BundleSource, AsyncDisposable {
   bundleFor(trustDomain: TrustDomain): Bundle | undefined {
     const x509 = this.#x509.current.value?.bundleFor(trustDomain);
     const jwt = this.#jwt.current.value?.bundleFor(trustDomain);
-    if (x509 === undefined || jwt === undefined) return x509 ?? jwt;
+    if (x509 === undefined || jwt === undefined) {
+      const isEntitled = this.#x509.current.value !== undefined;
+      return x509 ?? jwt ?? (isEntitled ? this.#federated.bundleFor(trustDomain) : undefined);
+    }
     return x509.with({ jwtAuthorities: jwt.jwtAuthorities.values() });
   }
 
+  /** The limits of a foreign bundle, which the TLS and the verifiers of this library keep to. */
+  limitsFor(trustDomain: TrustDomain): FederationLimits | undefined {
+    return this.#federated.limitsFor(trustDomain);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#federated[Symbol.asyncDispose]();
     await this.#x509[Symbol.asyncDispose]();
     await this.#jwt[Symbol.asyncDispose]();
     this.#client[Symbol.dispose]();

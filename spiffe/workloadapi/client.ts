@@ -1,5 +1,9 @@
 import type { Channel } from "@grpc/grpc-js";
 import {
+  type FetchFederatedBundlesResponse,
+  WorkloadFederation,
+} from "../../proto/gen/assay/workload/v1/federation_pb.ts";
+import {
   type JWTBundlesResponse,
   type JWTSVIDResponse,
   SpiffeWorkloadAPI,
@@ -26,6 +30,7 @@ const CALL_TIMEOUT_MS = 30_000;
 export class WorkloadApiClient implements Disposable {
   readonly #channel: Channel;
   readonly #client: Client<typeof SpiffeWorkloadAPI>;
+  readonly #federation: Client<typeof WorkloadFederation>;
 
   /**
    * Opens a client; it connects at the first call.
@@ -40,6 +45,7 @@ export class WorkloadApiClient implements Disposable {
       maxReceiveBytes: MAX_MESSAGE_BYTES,
     });
     this.#client = createClient(SpiffeWorkloadAPI, this.#channel);
+    this.#federation = createClient(WorkloadFederation, this.#channel);
   }
 
   [Symbol.dispose](): void {
@@ -59,6 +65,13 @@ export class WorkloadApiClient implements Disposable {
   /** As {@link x509Svids}, for the JWT authorities. */
   jwtBundles(signal: AbortSignal): AsyncIterable<JWTBundlesResponse> {
     return this.#client.fetchJWTBundles({}, { signal, metadata });
+  }
+
+  /**
+   * Foreign bundles with the limits that go with them, as {@link x509Svids}. Agents that know of no limits answer UNIMPLEMENTED.
+   */
+  federatedBundles(signal: AbortSignal): AsyncIterable<FetchFederatedBundlesResponse> {
+    return this.#federation.fetchFederatedBundles({}, { signal, metadata });
   }
 
   /** @param subject which identity; every one of the workload's unless given */

@@ -2,10 +2,12 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { Bundle, BundleSource } from "../bundle/bundle.ts";
 import type { BundleSet } from "../bundle/bundle-set.ts";
+import type { FederationLimits } from "../bundle/federation-limits.ts";
 import { SpiffeError } from "../error.ts";
 import { SpiffeId, type TrustDomain } from "../id/spiffe-id.ts";
 import { type JwtSvid, type JwtVerifyOptions, verifyJwtSvid } from "../svid/jwt-svid.ts";
 import { WorkloadApiClient } from "./client.ts";
+import { FederatedBundles } from "./federated-bundles.ts";
 import { readFetchedJwtSvid, readJwtBundles } from "./messages.ts";
 import { resolveSourceOptions, type SourceOptions } from "./source-options.ts";
 import { WatchedState } from "./watched-state.ts";
@@ -26,11 +28,18 @@ export interface JwtSvidRequest {
 export class JwtSource implements BundleSource, AsyncDisposable {
   readonly #client: WorkloadApiClient;
   readonly #bundles: WatchedState<BundleSet>;
+  readonly #federated: FederatedBundles;
   readonly #clock: Clock;
 
-  private constructor(client: WorkloadApiClient, bundles: WatchedState<BundleSet>, clock: Clock) {
+  private constructor(
+    client: WorkloadApiClient,
+    bundles: WatchedState<BundleSet>,
+    federated: FederatedBundles,
+    clock: Clock,
+  ) {
     this.#client = client;
     this.#bundles = bundles;
+    this.#federated = federated;
     this.#clock = clock;
   }
 
@@ -43,7 +52,9 @@ export class JwtSource implements BundleSource, AsyncDisposable {
         open: (signal: AbortSignal) => client.jwtBundles(signal),
         read: readJwtBundles,
       };
-      return new JwtSource(client, await WatchedState.open(stream, resolved), resolved.clock);
+      const bundles = await WatchedState.open(stream, resolved);
+      const federated = await FederatedBundles.open(client, resolved);
+      return new JwtSource(client, bundles, federated, resolved.clock);
     } catch (err) {
       client[Symbol.dispose]();
       throw err;
@@ -100,11 +111,19 @@ export class JwtSource implements BundleSource, AsyncDisposable {
   }
 
   bundleFor(trustDomain: TrustDomain): Bundle | undefined {
-    return this.#bundles.current.value?.bundleFor(trustDomain);
+    const { value } = this.#bundles.current;
+    if (value === undefined) return undefined;
+    return value.bundleFor(trustDomain) ?? this.#federated.bundleFor(trustDomain);
+  }
+
+  /** The limits of a foreign bundle, which the TLS and the verifiers of this library keep to. */
+  limitsFor(trustDomain: TrustDomain): FederationLimits | undefined {
+    return this.#federated.limitsFor(trustDomain);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#bundles[Symbol.asyncDispose]();
+    await this.#federated[Symbol.asyncDispose]();
     this.#client[Symbol.dispose]();
   }
 }

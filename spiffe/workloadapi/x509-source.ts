@@ -1,9 +1,11 @@
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Bundle, BundleSource } from "../bundle/bundle.ts";
+import type { FederationLimits } from "../bundle/federation-limits.ts";
 import { SpiffeError } from "../error.ts";
 import type { TrustDomain } from "../id/spiffe-id.ts";
 import type { X509Svid, X509SvidSource } from "../svid/x509-svid.ts";
 import { WorkloadApiClient } from "./client.ts";
+import { FederatedBundles } from "./federated-bundles.ts";
 import { readX509Context, type X509Context } from "./messages.ts";
 import { resolveSourceOptions, type SourceOptions } from "./source-options.ts";
 import { WatchedState } from "./watched-state.ts";
@@ -20,6 +22,7 @@ export interface X509SourceOptions extends SourceOptions {
 export class X509Source implements X509SvidSource, BundleSource, AsyncDisposable {
   readonly #client: WorkloadApiClient;
   readonly #state: WatchedState<X509Context>;
+  readonly #federated: FederatedBundles;
   readonly #pick: (svids: readonly X509Svid[]) => X509Svid | undefined;
   readonly #current = new Feed<X509Svid | undefined>(undefined);
   readonly #following: Promise<void>;
@@ -28,10 +31,12 @@ export class X509Source implements X509SvidSource, BundleSource, AsyncDisposable
   private constructor(
     client: WorkloadApiClient,
     state: WatchedState<X509Context>,
+    federated: FederatedBundles,
     pick: (svids: readonly X509Svid[]) => X509Svid | undefined,
   ) {
     this.#client = client;
     this.#state = state;
+    this.#federated = federated;
     this.#pick = pick;
     this.#current.set(this.#picked(state.current.value));
     this.#following = this.#follow();
@@ -52,7 +57,8 @@ export class X509Source implements X509SvidSource, BundleSource, AsyncDisposable
         read: readX509Context,
       };
       const state = await WatchedState.open(stream, resolved);
-      return new X509Source(client, state, options.pick ?? (([first]) => first));
+      const federated = await FederatedBundles.open(client, resolved);
+      return new X509Source(client, state, federated, options.pick ?? (([first]) => first));
     } catch (err) {
       client[Symbol.dispose]();
       throw err;
@@ -78,7 +84,14 @@ export class X509Source implements X509SvidSource, BundleSource, AsyncDisposable
   }
 
   bundleFor(trustDomain: TrustDomain): Bundle | undefined {
-    return this.#state.current.value?.bundles.bundleFor(trustDomain);
+    const { value } = this.#state.current;
+    if (value === undefined) return undefined;
+    return value.bundles.bundleFor(trustDomain) ?? this.#federated.bundleFor(trustDomain);
+  }
+
+  /** The limits of a foreign bundle, which the TLS and the verifiers of this library keep to. */
+  limitsFor(trustDomain: TrustDomain): FederationLimits | undefined {
+    return this.#federated.limitsFor(trustDomain);
   }
 
   /** Changes with each rotation; undefined while there is no identity. */
@@ -90,6 +103,7 @@ export class X509Source implements X509SvidSource, BundleSource, AsyncDisposable
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     await this.#state[Symbol.asyncDispose]();
+    await this.#federated[Symbol.asyncDispose]();
     await this.#following;
     this.#current.set(undefined);
     this.#client[Symbol.dispose]();
