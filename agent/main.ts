@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { createLogger } from "../runtime/log.ts";
 import { passedSockets } from "../runtime/peer/socket-activation.ts";
 import type { UnixEndpoint } from "../runtime/peer/unix-listener.ts";
+import { settleDown } from "../runtime/process/settle-down.ts";
 import { listenForHangup } from "../runtime/process/signals.ts";
 import { systemRandom } from "../runtime/random.ts";
 import { systemClock } from "../runtime/time/clock.ts";
@@ -64,7 +65,7 @@ export async function runAgent(o: {
   using _hangup = listenForHangup(() => {
     log.warn("SIGHUP has no effect, the agent reads its configuration when it starts");
   });
-  await agent.run(o.signal);
+  await Promise.all([agent.run(o.signal), settleDown(systemClock, o.signal)]);
   log.info("Agent stopped");
 }
 

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { createLogger } from "../../runtime/log.ts";
 import { openMountCalls } from "../../runtime/mount/mount-calls.ts";
+import { settleDown } from "../../runtime/process/settle-down.ts";
 import { listenForHangup } from "../../runtime/process/signals.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
@@ -39,6 +40,6 @@ export async function runCsi(o: {
   using _hangup = listenForHangup(() => {
     log.warn("SIGHUP has no effect, the driver reads its configuration when it starts");
   });
-  await driver.run(signal);
+  await Promise.all([driver.run(signal), settleDown(systemClock, signal)]);
   log.info("CSI driver stopped");
 }

@@ -33,9 +33,18 @@ if (requires("linux")) {
         await using dir = await makeRelease(launcher);
         const { stdout } = spawnSync(dir.join("linked"), ["agent", "run", "--config", "a b"]);
         assert.deepEqual(JSON.parse(stdout.toString()), [
-          ["--optimize-for-size"],
+          ["--max-semi-space-size=1"],
           [dir.join("lib", "assay.mjs"), "agent", "run", "--config", "a b"],
         ]);
+      });
+
+      it("runs an agent with them when the environment has them already", async () => {
+        await using dir = await makeRelease(launcher);
+        const env = { ...process.env, NODE_OPTIONS: "--max-semi-space-size=1" };
+        const { stdout } = spawnSync(dir.join("linked"), ["agent", "run"], { env });
+        const [execArgv, argv] = JSON.parse(stdout.toString());
+        assert.deepEqual(execArgv, launcher === kernelLauncher ? [] : ["--max-semi-space-size=1"]);
+        assert.deepEqual(argv, [dir.join("lib", "assay.mjs"), "agent", "run"]);
       });
 
       it("passes on the exit code", async () => {

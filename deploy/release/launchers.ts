@@ -1,10 +1,11 @@
 /**
- * Options of Node for the parts that run on every node of a cluster, and whose memory counts there: the heap grows by less and the
- * compiler is slower to optimise. docs/performance.md has the figures. A server runs with Node's own settings.
+ * Options of Node for the parts that run on every node of a cluster, and whose memory counts there: the heap's youngest part stays
+ * small. The rest they ask for themselves once they stand (settle-down.ts). docs/performance.md has the
+ * figures. A server runs with Node's own settings.
  */
 const nodeOptions: Readonly<Record<string, string>> = {
-  "agent run": "--optimize-for-size",
-  "csi run": "--optimize-for-size",
+  "agent run": "--max-semi-space-size=1",
+  "csi run": "--max-semi-space-size=1",
 };
 
 /**
@@ -28,7 +29,7 @@ exec "$release/bin/node" "$@"
 
 /**
  * The same for where there is no shell: the kernel starts Node with this script, which runs the command in its own process, or becomes
- * a Node with other options.
+ * a Node with other options. Becoming one takes the time of a second start, so whoever is in a hurry sets NODE_OPTIONS to them.
  *
  * @param home the folder of the release, which has to lie there
  */
@@ -38,7 +39,8 @@ const nodeOptions = ${JSON.stringify(nodeOptions)};
 const script = "${home}/lib/assay.mjs";
 const args = process.argv.slice(2);
 const options = nodeOptions[args.slice(0, 2).join(" ")];
-if (options !== undefined) process.execve(process.execPath, [process.execPath, options, script, ...args]);
+const isSet = options === undefined || process.env.NODE_OPTIONS?.includes(options);
+if (!isSet) process.execve(process.execPath, [process.execPath, options, script, ...args]);
 process.argv[1] = script;
 import(script);
 `;

@@ -4,17 +4,19 @@ import { BareWorkload } from "../support/bare-workload.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Bench } from "./bench.ts";
 import { Latencies } from "./latencies.ts";
+import { cpuSeconds, memoryOf } from "./process-usage.ts";
 
 /** From a new connection to the first X509-SVID of a caller that has one. */
 export async function benchFirstAnswer(bench: Bench): Promise<void> {
   const { machine, signal, count = 300 } = bench;
-  const { workloadSocket } = await bench.agent();
+  const { workloadSocket, child } = await bench.agent();
   await registerUser(machine, signal);
   // The first answer of all waits for the push; the others are what is measured.
   await eventually("the identity", async () =>
     (await fetchIds(workloadSocket, signal)).length > 0 ? true : undefined,
   );
   const latencies = new Latencies();
+  const before = await cpuSeconds(child.pid);
   for (let round = 0; round < count; round++) {
     await latencies.time(async () => {
       using workload = new BareWorkload(workloadSocket);
@@ -22,4 +24,10 @@ export async function benchFirstAnswer(bench: Bench): Promise<void> {
     });
   }
   bench.print(`first answer on a new connection, ${count} times: ${latencies}`);
+  const cpuMs = ((await cpuSeconds(child.pid)) - before) * 1000;
+  const { resident, anonymous } = await memoryOf(child.pid);
+  const memory = `then ${resident} MiB (${anonymous} anonymous)`;
+  bench.print(
+    `first answer, agent: ${(cpuMs / count).toFixed(2)} ms of processor time each, ${memory}`,
+  );
 }

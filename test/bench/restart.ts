@@ -3,7 +3,8 @@ import { fetchIds } from "../../deploy/local/workload-call.ts";
 import { BareWorkload } from "../support/bare-workload.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Bench } from "./bench.ts";
-import { Latencies } from "./latencies.ts";
+import { formatMs, Latencies } from "./latencies.ts";
+import { cpuSeconds } from "./process-usage.ts";
 
 /** From the start of an agent's process to the first X509-SVID, out of its state file: the server is away. */
 export async function benchRestart(bench: Bench): Promise<void> {
@@ -17,12 +18,17 @@ export async function benchRestart(bench: Bench): Promise<void> {
   await bench.pause(1_000);
   await bench.server[Symbol.asyncDispose]();
   const latencies = new Latencies();
+  let cpu = 0;
   for (let round = 0; round < count; round++) {
     await machine.agent[Symbol.asyncDispose]();
     const answered = latencies.time(() => untilAnswered(workloadSocket, signal));
-    await Promise.all([machine.startAgent(), answered]);
+    const [{ child }] = await Promise.all([machine.startAgent(), answered]);
+    cpu += await cpuSeconds(child.pid);
   }
   bench.print(`restart of an agent without its server, ${count} times, first answer: ${latencies}`);
+  bench.print(
+    `restart, agent: ${formatMs((cpu * 1000) / count)} of processor time until it is ready`,
+  );
 }
 
 function untilAnswered(socket: string, signal: AbortSignal): Promise<true> {
