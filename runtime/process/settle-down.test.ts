@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -7,21 +8,23 @@ import { TempDir } from "../../test/support/temp-dir.ts";
 
 const source = join(import.meta.dirname, "settle-down.ts");
 
-/** Lets a process of its own settle down, which then is killed, and returns the names of what it left compiled. */
-async function leave(state: { readonly aborted: boolean }): Promise<readonly string[]> {
+/** Lets a process settle down, or end before it does, kills it, and returns how many files it left. */
+async function leave(state: { readonly aborted: boolean }): Promise<number> {
   await using folder = await TempDir.open();
   const script = `
     const { settleDown } = await import(${JSON.stringify(source)});
-    const over = new AbortController();
-    if (${state.aborted}) over.abort();
-    await settleDown({ sleep: async () => {} }, over.signal);
-    process.kill(process.pid, "SIGKILL");`;
+    const signal = ${state.aborted} ? AbortSignal.abort() : new AbortController().signal;
+    await settleDown({ sleep: async () => {} }, signal);
+    process.stdout.write("done");
+    process.stdin.resume();`;
   const env = { ...process.env, NODE_COMPILE_CACHE: folder.path };
   const args = ["--input-type=module", "--eval", script];
-  const child = spawnSync(process.execPath, args, { env });
-  assert.equal(child.signal, "SIGKILL", String(child.stderr));
-  const [version = ""] = await readdir(folder.path);
-  return readdir(join(folder.path, version));
+  const child = spawn(process.execPath, args, { env, stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "close");
+  await Promise.race([once(child.stdout, "data"), ended]);
+  child.kill("SIGKILL");
+  assert.deepEqual(await ended, [null, "SIGKILL"]);
+  return (await readdir(folder.path, { recursive: true })).length;
 }
 
 describe("settleDown", () => {
@@ -29,6 +32,6 @@ describe("settleDown", () => {
     const settled = await leave({ aborted: false });
     // Node itself keeps what it makes of TypeScript at once.
     const unsettled = await leave({ aborted: true });
-    assert.ok(settled.length > unsettled.length, `${settled.length} and ${unsettled.length} files`);
+    assert.ok(settled > unsettled, `${settled} and ${unsettled} files`);
   });
 });
