@@ -1,15 +1,17 @@
 /** `assay x509 fetch|watch`: the X509-SVIDs that a workload would get here. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import type { X509SVID, X509SVIDResponse } from "../../proto/gen/spiffe/workload/workload_pb.ts";
+import type { X509SVIDResponse } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { type FileContent, FileSet } from "../../spiffe/files/file-set.ts";
+import type { PemPart } from "../../spiffe/files/file-spec.ts";
 import { watch } from "../../spiffe/workloadapi/watch.ts";
 import { parseConcatenatedCertificates } from "../../spiffe/x509/certificate.ts";
+import { formatCertificatesPem } from "../../spiffe/x509/certificate-pem.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import {
   runWithWorkloadApi,
@@ -40,7 +42,7 @@ export function addX509WorkloadCommands(
         for await (const response of client.fetchX509SVID({}, call)) {
           const tookMs = Math.round(clock.monotonicMs() - startMs);
           if (!options.silent) io.write(formatRows(rowsOf(response), columns, options.output));
-          if (options.write) await writeSvids(response, options.write);
+          if (options.write) await writeSvids(response, options.write, random);
           if (!options.silent) {
             io.writeError(`received ${response.svids.length} SVIDs after ${tookMs} ms\n`);
           }
@@ -92,23 +94,24 @@ function rowsOf(response: X509SVIDResponse): Row[] {
   });
 }
 
-async function writeSvids(response: X509SVIDResponse, dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const [index, svid] of response.svids.entries()) {
-    const write = (name: string, text: string, mode: number): Promise<void> =>
-      writeFile(join(dir, name), text, { mode });
-    await write(`svid.${index}.pem`, pemOf(svid.x509Svid), 0o644);
-    await write(`svid.${index}.key`, keyPemOf(svid), 0o600);
-    await write(`bundle.${index}.pem`, pemOf(svid.bundle), 0o644);
-  }
+async function writeSvids(response: X509SVIDResponse, path: string, random: Random): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const contents = response.svids.flatMap((svid, index) => {
+    const file = (name: string, part: PemPart, text: string, mode: number): FileContent => ({
+      file: { type: "pem", name, holds: [part], mode },
+      content: Buffer.from(text),
+    });
+    return [
+      file(`svid.${index}.pem`, "chain", pemOf(svid.x509Svid), 0o644),
+      file(`svid.${index}.key`, "key", formatPem("PRIVATE KEY", svid.x509SvidKey), 0o600),
+      file(`bundle.${index}.pem`, "bundle", pemOf(svid.bundle), 0o644),
+    ];
+  });
+  // Whoever asks for a folder by hand may mean somebody else's.
+  const { uid } = await stat(path);
+  await new FileSet({ path, layout: "plain", uid, random }).write(contents);
 }
 
 function pemOf(certificates: Uint8Array): string {
-  return parseConcatenatedCertificates(certificates)
-    .map(({ der }) => formatPem("CERTIFICATE", der))
-    .join("");
-}
-
-function keyPemOf(svid: X509SVID): string {
-  return formatPem("PRIVATE KEY", svid.x509SvidKey);
+  return formatCertificatesPem(parseConcatenatedCertificates(certificates));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { ConfigError, parseConfig } from "../../runtime/config/load.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
@@ -70,6 +70,24 @@ describe("filesConfigSchema", () => {
   for (const [name, text, message] of refused) {
     it(`refuses ${name}`, () => {
       assert.throws(() => parse(text), { name: "ConfigError", message });
+    });
+  }
+});
+
+describe("pages on files", () => {
+  for (const page of ["files", "nginx", "haproxy", "postgresql"]) {
+    it(`${page}.md has configurations that are valid`, async () => {
+      const text = await readFile(`${import.meta.dirname}/../../docs/consumers/${page}.md`, "utf8");
+      const blocks = [...text.matchAll(/^ *```yaml\n([\s\S]*?)^ *```$/gm)]
+        .map(([, body = ""]) => body)
+        .flatMap((body) => /^ +files\.yaml: \|\n((?: {4}.*\n)+)/m.exec(body)?.[1] ?? body)
+        .map((body) => body.replace(new RegExp(`^${/^ */.exec(body)?.[0]}`, "gm"), ""));
+      const whole = blocks.filter((body) => /^directory:/m.test(body));
+      assert.ok(whole.length > 0);
+      for (const body of whole) assert.ok(parse(body));
+      for (const body of blocks.filter((each) => /^command:/m.test(each))) {
+        assert.ok(parse(`${minimal}${body}`));
+      }
     });
   }
 });

@@ -160,6 +160,19 @@ describe("FileSet with layout swap", () => {
     assert.equal(await readFile(dir.join("svid.key"), "utf8"), "three svid.key");
   });
 
+  it("removes nothing outside when somebody puts a link where a generation was", async () => {
+    await using dir = await TempDir.open();
+    await using elsewhere = await TempDir.open();
+    await writeFile(elsewhere.join("victim"), "untouched");
+    await symlink(elsewhere.path, dir.join("..0123456789abcdef"));
+    await mkdir(dir.join("..fedcba9876543210", "inner"), { recursive: true });
+    await symlink(elsewhere.join("victim"), dir.join("..fedcba9876543210", "victim"));
+    await setIn(dir.path, "swap").write(contents("one", key));
+    assert.deepEqual(await readdir(elsewhere.path), ["victim"]);
+    await assert.rejects(lstat(dir.join("..0123456789abcdef")), { code: "ENOENT" });
+    assert.deepEqual(await readdir(dir.join("..fedcba9876543210")), ["inner"]);
+  });
+
   it("removes what a kill in the middle has left", async () => {
     await using dir = await TempDir.open();
     await mkdir(dir.join("..0123456789abcdef"));

@@ -99,7 +99,7 @@ export class FileSet {
       await folder.sync();
       return name;
     } catch (err) {
-      await rm(folder.path(name), { recursive: true, force: true });
+      await folder.removeChild(name);
       throw err;
     }
   }
@@ -162,6 +162,6 @@ async function placeLink(folder: TargetFolder, name: string, target: string): Pr
 async function removeGenerations(folder: TargetFolder, kept: readonly string[]): Promise<void> {
   for (const name of await folder.list()) {
     if (kept.includes(name) || !GENERATION.test(name)) continue;
-    await rm(folder.path(name), { recursive: true, force: true });
+    await folder.removeChild(name);
   }
 }

@@ -17,5 +17,5 @@ export type IdentityStanding =
   /** Something has not come yet. */
   | { readonly kind: "waiting" }
   | { readonly kind: "held"; readonly state: IdentityState }
-  /** It was held, and the Workload API grants it no longer. */
-  | { readonly kind: "withdrawn" };
+  /** The Workload API does not grant it. `wasHeld` tells whether it was held since we began: files may be older than that. */
+  | { readonly kind: "withdrawn"; readonly wasHeld: boolean };

@@ -31,7 +31,7 @@ export class IdentityWatch implements Disposable {
   readonly #tokens = new Map<string, string>();
   #x509: X509Context | undefined;
   #jwtBundles: BundleSet | undefined;
-  #isWithdrawn = false;
+  #wasHeld = false;
 
   /** @throws {SpiffeError} "endpoint_not_configured" | "endpoint_address" */
   constructor(
@@ -153,9 +153,7 @@ export class IdentityWatch implements Disposable {
   #settle(): void {
     const svid = this.#x509 === undefined ? undefined : this.#pick(this.#x509.svids);
     if (svid === undefined || this.#x509 === undefined) {
-      const wasHeld = this.#standing.value.kind !== "waiting";
-      this.#isWithdrawn ||= wasHeld;
-      this.#standing.set({ kind: this.#isWithdrawn ? "withdrawn" : "waiting" });
+      this.#standing.set({ kind: "withdrawn", wasHeld: this.#wasHeld });
       return;
     }
     const isThere = (file: FileSpec): boolean => file.type !== "jwt" || this.#tokens.has(file.name);
@@ -163,6 +161,7 @@ export class IdentityWatch implements Disposable {
     if (this.#jwtBundles === undefined || !this.#files.every(isThere)) return;
     const { bundles } = this.#x509;
     const tokens = new Map(this.#tokens);
+    this.#wasHeld = true;
     this.#standing.set({
       kind: "held",
       state: { svid, bundles, jwtBundles: this.#jwtBundles, tokens },

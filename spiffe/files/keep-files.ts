@@ -146,7 +146,7 @@ class Writer {
         this.#isTold = false;
         return await this.#write(standing.state);
       case "withdrawn":
-        return await this.#withdraw(standing, signal);
+        return await this.#withdraw(standing.wasHeld, signal);
     }
   }
 
@@ -161,24 +161,26 @@ class Writer {
     );
   }
 
-  async #withdraw(standing: IdentityStanding, signal: AbortSignal): Promise<void> {
+  async #withdraw(wasHeld: boolean, signal: AbortSignal): Promise<void> {
     const { files, onWithdrawn, withdrawal = KEEP } = this.#options;
-    if (!this.#isTold) onWithdrawn?.(false);
-    this.#isTold = true;
+    if (wasHeld && !this.#isTold) {
+      this.#isTold = true;
+      onWithdrawn?.(false);
+    }
     if (withdrawal.action === "keep") return;
-    await this.#waitWhile(standing, withdrawal.afterMs, signal);
+    await this.#waitWhileWithdrawn(withdrawal.afterMs, signal);
     if (this.#standing.value.kind !== "withdrawn" || signal.aborted) return;
     const removed = await this.#set.remove(files);
     if (removed.length > 0) onWithdrawn?.(true);
   }
 
   /** Waits for so long, or until the identity is held again. */
-  async #waitWhile(standing: IdentityStanding, ms: number, signal: AbortSignal): Promise<void> {
+  async #waitWhileWithdrawn(ms: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const until = AbortSignal.any([signal, over.signal]);
     const timer = this.#clock.sleep(ms, until).then(() => over.abort());
     for await (const { kind } of this.#standing.subscribe(until)) {
-      if (kind !== standing.kind) break;
+      if (kind !== "withdrawn") break;
     }
     over.abort();
     await timer;

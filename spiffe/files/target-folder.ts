@@ -1,5 +1,15 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, readlink } from "node:fs/promises";
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rmdir,
+  unlink,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 /** Larger than any file of ours. */
@@ -59,6 +69,29 @@ export class TargetFolder implements AsyncDisposable {
     if (uid === (process.geteuid?.() ?? 0)) return child;
     await child[Symbol.asyncDispose]();
     throw new FolderError(`${name} was replaced by another user (uid ${uid})`);
+  }
+
+  /**
+   * Removes a folder in it with the files of that folder, through descriptors: whoever may rename things here cannot have anything
+   * removed elsewhere. Folders that somebody else put in there stay, and with them the folder.
+   */
+  async removeChild(name: string): Promise<void> {
+    try {
+      await using child = await TargetFolder.#openAt(
+        this.path(name),
+        constants.O_DIRECTORY | constants.O_NOFOLLOW,
+      );
+      for (const file of await child.list()) await removeFile(child.path(file));
+    } catch (err) {
+      if (!isMissing(err)) throw err;
+      // A link in place of the folder.
+      return await removeFile(this.path(name));
+    }
+    try {
+      await rmdir(this.path(name));
+    } catch (err) {
+      if (!hasCode(err, "ENOENT", "ENOTEMPTY", "ENOTDIR")) throw err;
+    }
   }
 
   static async #openAt(path: string, flags: number): Promise<TargetFolder> {
@@ -123,6 +156,14 @@ export interface StoredFile {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (err) {
+    if (!hasCode(err, "ENOENT", "EISDIR", "EPERM")) throw err;
+  }
 }
 
 async function makeFolder(path: string): Promise<void> {

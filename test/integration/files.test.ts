@@ -1,7 +1,8 @@
 // `assay files run` against a real Workload API socket: files, programs that are told, commands that are looked after.
 
 import assert from "node:assert/strict";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { type FilesConfig, filesConfigSchema } from "../../agent/config/files-config.ts";
 import { type FilesDeps, writeOnce } from "../../agent/files/identity-files.ts";
@@ -14,6 +15,8 @@ import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
 import { TempDir } from "../support/temp-dir.ts";
 import { clockAtTestNow, WorkloadMachine } from "../support/workload-machine.ts";
+
+const never = new AbortController().signal;
 
 /** The process, in this one. */
 class RunningFiles implements AsyncDisposable {
@@ -105,6 +108,18 @@ describe("assay files run", () => {
     await eventually("the files again", () => serialIn(removed));
   });
 
+  it("removes what an earlier run has left of an identity that is not granted", async () => {
+    await using machine = await WorkloadMachine.open();
+    await using dir = await TempDir.open();
+    machine.views.grant("/web");
+    await writeOnce(configOf(machine, dir), depsWith(new RecordingLog()), 5_000, never);
+    machine.views.grant();
+    const more = "withdrawal: { action: remove, after: 10ms }";
+    await using files = new RunningFiles(configOf(machine, dir, more));
+    await files.said("Identity is granted no longer, files were removed");
+    assert.deepEqual(await readdir(dir.join("out")), []);
+  });
+
   it("takes an identity by its SPIFFE ID", async () => {
     await using machine = await WorkloadMachine.open();
     await using dir = await TempDir.open();
@@ -139,10 +154,33 @@ describe("assay files run", () => {
     await writeFile(dir.join("out"), "in the way");
     await using files = new RunningFiles(configOf(machine, dir));
     await files.said("Files could not be written");
-    const { rm } = await import("node:fs/promises");
     await rm(dir.join("out"));
     await files.said("Wrote files");
   });
+
+  if (requires("linux", "mount")) {
+    it("keeps the old files whole on a full disk, and writes when there is room", async () => {
+      await using machine = await WorkloadMachine.open();
+      await using dir = await TempDir.open();
+      await using stack = new AsyncDisposableStack();
+      await mkdir(dir.join("out"));
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", dir.join("out")]);
+      stack.defer(() => void execFileSync("umount", ["--lazy", dir.join("out")]));
+      machine.views.grant("/web");
+      await using files = new RunningFiles(configOf(machine, dir));
+      await files.said("Wrote files");
+      const first = await serialIn(dir);
+      const ballast = dir.join("out", "ballast");
+      await assert.rejects(writeFile(ballast, Buffer.alloc(512 * 1024)), { code: "ENOSPC" });
+      machine.views.grant("/web");
+      await files.said("Files could not be written");
+      assert.equal(await serialIn(dir), first);
+      await rm(ballast);
+      await eventually("another certificate", async () =>
+        (await serialIn(dir)) === first ? undefined : true,
+      );
+    });
+  }
 
   it("runs a command after each change", async () => {
     await using machine = await WorkloadMachine.open();
@@ -263,8 +301,6 @@ describe("a command that assay files looks after", () => {
 });
 
 describe("assay files run --once", () => {
-  const never = new AbortController().signal;
-
   it("writes and ends", async () => {
     await using machine = await WorkloadMachine.open();
     await using dir = await TempDir.open();
