@@ -54,6 +54,12 @@ const cases: readonly { name: string; scope: InstanceScope; facts: InstanceFacts
       key: "unit:billing.service",
     },
     {
+      name: "container: where only the pod is known, the pod",
+      scope: "container",
+      facts: { ...bare, podUid: "p1" },
+      key: "pod:p1",
+    },
+    {
       name: "pod: outside a pod, the container",
       scope: "pod",
       facts: inContainer,

@@ -38,7 +38,7 @@ export function parseInstanceScope(text: string): InstanceScope {
 
 /**
  * Names the instance that a caller is under a scope, for example "pod:5f0c...". Where the platform does not know the named kind
- * the next wider one is taken: pod, else container, else systemd unit, else uid. A delegate is an instance of its own for each
+ * another one is taken: pod, else container, else systemd unit, else uid. A delegate is an instance of its own for each
  * workload that it acts for, so that a serial still names one holder.
  */
 export function instanceKey(scope: InstanceScope, facts: InstanceFacts): string {
@@ -53,16 +53,19 @@ function ownInstance(scope: Exclude<InstanceScope, "shared">, facts: InstanceFac
     case "process":
       return `process:${facts.process}`;
     case "container":
-      return facts.containerId === undefined
-        ? hostInstance(facts)
-        : `container:${facts.containerId}`;
+      return containerInstance(facts) ?? podInstance(facts) ?? hostInstance(facts);
     case "pod":
     case "platform":
-      if (facts.podUid !== undefined) return `pod:${facts.podUid}`;
-      return facts.containerId === undefined
-        ? hostInstance(facts)
-        : `container:${facts.containerId}`;
+      return podInstance(facts) ?? containerInstance(facts) ?? hostInstance(facts);
   }
+}
+
+function podInstance({ podUid }: InstanceFacts): string | undefined {
+  return podUid === undefined ? undefined : `pod:${podUid}`;
+}
+
+function containerInstance({ containerId }: InstanceFacts): string | undefined {
+  return containerId === undefined ? undefined : `container:${containerId}`;
 }
 
 function hostInstance(facts: InstanceFacts): string {

@@ -16,6 +16,9 @@ interface Related {
     readonly socket: { readonly path: string };
   };
   readonly waitForIdentity: number;
+  readonly workloadAttestors: {
+    readonly k8s?: { readonly podToken: { readonly mode: string } } | undefined;
+  };
 }
 
 /** A longer wait would run into the deadlines of ordinary clients. */
@@ -35,6 +38,15 @@ export function checkRelations(config: Related): readonly RelationProblem[] {
     problems.push({
       path: ["workloadSocket", "holder"],
       message: "expected another path than a socket of the agent's",
+    });
+  }
+  if (
+    config.workloadAttestors.k8s?.podToken.mode === "fallback" &&
+    workloadSocket.holder === undefined
+  ) {
+    problems.push({
+      path: ["workloadAttestors", "k8s", "podToken", "mode"],
+      message: "expected workloadSocket.holder too: sockets of pods come from it",
     });
   }
   if (state.path === workloadSocket.path || state.path === adminSocket.path) {

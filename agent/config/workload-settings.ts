@@ -38,7 +38,7 @@ export interface K8sAttestorSettings {
 
 /** A token of the pod itself, as a second factor. */
 export interface PodTokenSettings {
-  readonly mode: "off" | "required";
+  readonly mode: "off" | "fallback" | "required";
   readonly audience: string;
   readonly folder: string;
 }
@@ -98,10 +98,10 @@ const apiServerSchema = z
 const podTokenSchema = z
   .strictObject({
     mode: z
-      .enum(["off", "required"])
+      .enum(["off", "fallback", "required"])
       .default("off")
       .describe(
-        "With required a pod has no selectors until the API server has said that the token is this pod's, on this node. The service account has to create tokenreviews.",
+        "With required a pod has no selectors until the API server has said that the token is this pod's, on this node. With fallback this goes for callers whose cgroup names no pod (gVisor, Kata) and that call on a pod's own socket (podSockets of the CSI driver); the cgroup is enough where it names one. The service account has to create tokenreviews.",
       ),
     audience: z
       .string()

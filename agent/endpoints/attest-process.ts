@@ -50,8 +50,10 @@ async function attestNow(
   // Nobody holds a handle on a process that did not call: its start time has to do.
   const startTime = readStartTime(pid);
   const isSameProcess = (): boolean => readStartTime(pid) === startTime;
-  return attestCaller({ ...deps, isSameProcess }, { pid, ...owner }, signal).catch((err) => {
-    if (err instanceof CallerGoneError) return gone(err);
-    throw err;
-  });
+  return attestCaller({ ...deps, isSameProcess }, { credentials: { pid, ...owner } }, signal).catch(
+    (err) => {
+      if (err instanceof CallerGoneError) return gone(err);
+      throw err;
+    },
+  );
 }

@@ -45,13 +45,15 @@ export class CallerLimits {
 
 /**
  * The key of a caller. A container is one caller, and so is all that a user's systemd started: either can make cgroups below its
- * own and change to uids that are its own, as many as it likes. Elsewhere it is uid and cgroup path.
+ * own and change to uids that are its own, as many as it likes. Elsewhere it is uid and cgroup path; on a pod's own socket the pod,
+ * since one process may hand on the calls of several pods.
  */
-export function limitKey(uid: number, cgroupPath: string): string {
+export function limitKey(uid: number, cgroupPath: string, socketPod?: string): string {
   const ofUser = /^.*?\/user@\d+\.service(?=\/|$)/.exec(cgroupPath)?.[0];
   const ofContainer = containerHead(cgroupPath);
   if (ofUser === undefined || ofContainer === undefined) {
-    return ofUser ?? ofContainer ?? `${uid} ${cgroupPath}`;
+    const elsewhere = socketPod === undefined ? `${uid} ${cgroupPath}` : `pod ${socketPod}`;
+    return ofUser ?? ofContainer ?? elsewhere;
   }
   // The one that stands higher: it made the other.
   return ofUser.length < ofContainer.length ? ofUser : ofContainer;

@@ -77,7 +77,7 @@ export class Endpoints implements AsyncDisposable {
     };
     const explaining = { ...attestation, attestors: deps.attestation.explaining };
     const session: WorkloadSessionDeps = {
-      attest: ({ credentials }, signal) => attestCaller(attestation, credentials, signal),
+      attest: (peer, signal) => attestCaller(attestation, peer, signal),
       isPresent: ({ credentials }) => isSameProcess(credentials),
       waitForIdentityMs: deps.waitForIdentityMs,
       views,
@@ -156,9 +156,9 @@ export class Endpoints implements AsyncDisposable {
     this.#opened = opened;
   }
 
-  /** Serves the Workload API on one more socket, until what it returns is disposed of. */
-  listenForWorkloads(endpoint: UnixEndpoint): Promise<AsyncDisposable> {
-    return this.#workloads.listen(endpoint);
+  /** Serves the Workload API on one more socket, until what it returns is disposed of. @param socketPod see {@link WorkloadPeer} */
+  listenForWorkloads(endpoint: UnixEndpoint, socketPod?: string): Promise<AsyncDisposable> {
+    return this.#workloads.listen(endpoint, socketPod);
   }
 
   /** See {@link explainToServer}. */

@@ -17,7 +17,8 @@ export type RefusalReason =
   | "process_gone"
   | "not_delegate"
   | "not_broker"
-  | "not_administrator";
+  | "not_administrator"
+  | "foreign_pod_socket";
 
 export interface Refusal {
   readonly at: Date;

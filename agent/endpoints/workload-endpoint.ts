@@ -8,7 +8,6 @@ import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
-import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import { RpcServer } from "../../runtime/rpc/server.ts";
@@ -88,16 +87,17 @@ export class WorkloadEndpoint implements AsyncDisposable {
   /**
    * Serves those who connect to a socket, until what it returns is disposed of; then those who are connected stay.
    *
+   * @param socketPod UID of the pod that alone has this socket
    * @throws {Error} when the socket's path is taken
    */
-  listen(endpoint: UnixEndpoint): Promise<AsyncDisposable> {
-    const { limits, maxConnections, log, random } = this.#deps;
+  listen(endpoint: UnixEndpoint, socketPod?: string): Promise<AsyncDisposable> {
+    const { maxConnections, log, random } = this.#deps;
     return UnixListener.open({
       endpoint,
       maxConnections,
       admit: () => this.#peers.size < maxConnections,
       onConnection: (socket, credentials, connectionId) =>
-        this.#accept(socket, credentials, connectionId, limits),
+        this.#accept(socket, { credentials, socketPod }, connectionId),
       log,
       random,
     });
@@ -108,19 +108,15 @@ export class WorkloadEndpoint implements AsyncDisposable {
     await this.#rpc.drain(drainMs);
   }
 
-  #accept(
-    socket: Socket,
-    credentials: PeerCredentials,
-    connectionId: string,
-    limits: WorkloadEndpointDeps["limits"],
-  ): void {
-    const key = limitKey(credentials.uid, readCgroupPath(credentials.pid));
-    const admission = limits.connect(key);
+  #accept(socket: Socket, peer: Omit<WorkloadPeer, "limitKey">, connectionId: string): void {
+    const { uid, pid } = peer.credentials;
+    const key = limitKey(uid, readCgroupPath(pid), peer.socketPod);
+    const admission = this.#deps.limits.connect(key);
     if (admission === undefined) {
       socket.destroy();
       return;
     }
-    this.#peers.set(connectionId, { credentials, limitKey: key });
+    this.#peers.set(connectionId, { ...peer, limitKey: key });
     socket.once("close", () => {
       this.#peers.delete(connectionId);
       admission[Symbol.dispose]();

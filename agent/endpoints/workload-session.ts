@@ -132,9 +132,10 @@ export class WorkloadSession implements FollowedWorkload<AttestedCaller> {
 
   /** Notes for `assay why` that this caller was refused. */
   refused(view: WorkloadView): void {
-    refuse(this.#deps, this.#call, reasonOf(view, this.#deps.views.status.value), {
-      caller: this.#caller,
-    });
+    const reason = this.#caller.isForeign
+      ? "foreign_pod_socket"
+      : reasonOf(view, this.#deps.views.status.value);
+    refuse(this.#deps, this.#call, reason, { caller: this.#caller });
   }
 }
 

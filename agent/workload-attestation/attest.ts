@@ -6,16 +6,25 @@ import { describeError } from "../../runtime/errors/describe.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
 import type { InstanceFacts } from "../cache/instance.ts";
 import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
-import type { Findings, WorkloadAttestor } from "./workload-attestor.ts";
+import type { Caller, Findings, WorkloadAttestor } from "./workload-attestor.ts";
 
 /** A caller as far as this node could find out. */
-export interface AttestedCaller extends Omit<Findings, "instance" | "changed"> {
+export interface AttestedCaller extends Omit<Findings, "instance" | "changed" | "isRelayed"> {
   readonly facts: ProcessFacts;
   readonly instance: InstanceFacts;
   /** One for each attestor that can tell, see {@link Findings}. */
   readonly changed?: readonly NonNullable<Findings["changed"]>[];
   /** Path of the executable, where it means something on this host. */
   readonly executable?: string;
+  /** Whether it called on the socket of a pod that it is not known to be of. Then it has no selectors. */
+  readonly isForeign?: boolean;
+}
+
+/** Who connected, and how. */
+export interface CallingPeer {
+  readonly credentials: PeerCredentials;
+  /** See {@link Caller}. */
+  readonly socketPod?: string | undefined;
 }
 
 export interface AttestDeps {
@@ -33,7 +42,7 @@ export class CallerGoneError extends Error {
 /** @throws {CallerGoneError} when the process ended or was replaced while its facts were read */
 export async function attestCaller(
   deps: AttestDeps,
-  peer: PeerCredentials,
+  { credentials: peer, socketPod }: CallingPeer,
   signal: AbortSignal,
 ): Promise<AttestedCaller> {
   let facts: ProcessFacts;
@@ -43,21 +52,43 @@ export async function attestCaller(
     throw new CallerGoneError("the caller's process cannot be read", { cause });
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(deps.timeLimitMs)]);
+  const calling: Caller = socketPod === undefined ? facts : { ...facts, socketPod };
   const findings = await Promise.all(
-    deps.attestors.map((attestor) => attestWithin(attestor, facts, limited)),
+    deps.attestors.map((attestor) => attestWithin(attestor, calling, limited)),
   );
   if (!deps.isSameProcess(peer)) throw new CallerGoneError("the caller ended while being attested");
-  const selectors = findings.flatMap((f) => f.selectors);
-  const path = selectors.find((s) => s.type === "unix" && s.value.startsWith("path:"));
+  const relayed = findings.find((f) => f.isRelayed);
+  if (relayed !== undefined) return relayedCaller(facts, relayed);
   const instance = instanceOf(facts);
   for (const each of findings) Object.assign(instance, each.instance);
+  const undecided = findings.flatMap((f) => f.undecided);
+  if (socketPod !== undefined && instance.podUid !== socketPod) {
+    return { facts, instance, selectors: [], undecided, isForeign: true };
+  }
+  const selectors = findings.flatMap((f) => f.selectors);
+  const path = selectors.find((s) => s.type === "unix" && s.value.startsWith("path:"));
   return {
     facts,
     instance,
     selectors,
-    undecided: findings.flatMap((f) => f.undecided),
+    undecided,
     changed: findings.flatMap((f) => f.changed ?? []),
     ...(path && { executable: path.value.slice("path:".length) }),
+  };
+}
+
+/** The workload behind a process that hands its calls on: of the process only that it runs, and who watches it, is of use. */
+function relayedCaller(facts: ProcessFacts, found: Findings): AttestedCaller {
+  const { uid, pid, startTime } = facts;
+  const { instance, selectors, undecided, changed } = found;
+  // One process may hand on the calls of several pods.
+  const process = `${pid}@${startTime}@${instance?.podUid ?? ""}`;
+  return {
+    facts,
+    instance: { uid, process, ...instance },
+    selectors,
+    undecided,
+    changed: changed === undefined ? [] : [changed],
   };
 }
 
@@ -73,14 +104,14 @@ function instanceOf({ uid, pid, startTime, cgroup }: ProcessFacts): InstanceFact
 /** An attestor that fails or is late leaves its whole type undecided. */
 async function attestWithin(
   attestor: WorkloadAttestor,
-  facts: ProcessFacts,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<Findings> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([attestor.attest(facts, signal), late]);
+    return await Promise.race([attestor.attest(caller, signal), late]);
   } catch (err) {
     const reason = describeError(err);
     return {

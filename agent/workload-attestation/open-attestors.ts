@@ -87,18 +87,19 @@ function podAttestors(deps: PodAttestorDeps): {
   const listPods = kubelet.listPods.bind(kubelet);
   const pods = new KubeletPods({ listPods, refreshMs, clock, log, ...(counters && { counters }) });
   const { namespaceLabels, podToken } = settings;
-  const isApiWanted = namespaceLabels || podToken.mode === "required";
+  const isApiWanted = namespaceLabels || podToken.mode !== "off";
   const api = isApiWanted ? opened.use(apiServer(settings)) : undefined;
   const namespaces =
     api && namespaceLabels
       ? new NamespaceLabels({ ...deps, api, log: deps.log.child({ component: "namespaces" }) })
       : undefined;
-  const tokens = api && podToken.mode === "required" ? podTokens(deps, api) : undefined;
+  const { mode } = podToken;
+  const vouching = api && mode !== "off" ? { mode, tokens: podTokens(deps, api) } : undefined;
   const common = {
     heads: cgroupRoot === undefined ? headsOfAgent(ownCgroupPaths()) : headsOfRoot(cgroupRoot),
     pods,
     namespaces,
-    tokens,
+    podToken: vouching,
     rules: { nodeName, namespaces: staticPodNamespaces },
     refreshMs,
     waitMs: settings.wait,

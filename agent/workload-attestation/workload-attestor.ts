@@ -7,6 +7,12 @@ import type { Selector } from "../../proto/selector.ts";
 import type { InstanceFacts } from "../cache/instance.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 
+/** A calling process, and how it called. */
+export interface Caller extends ProcessFacts {
+  /** UID of the pod whose own socket it called on, in the word of the socket's holder. */
+  readonly socketPod?: string;
+}
+
 /** A group of selectors that an attestor could not decide. */
 export interface Undecided {
   /** The attestor, which is also the selector type, for example "unix". */
@@ -40,6 +46,11 @@ export interface Findings {
   /** What else was found out about where the caller runs. */
   readonly instance?: Pick<InstanceFacts, "podUid" | "containerId">;
   /**
+   * Whether the process that called is not the workload but hands its call on, as the sandbox of a pod does: then what the kernel
+   * says of the process says nothing of the workload.
+   */
+  readonly isRelayed?: boolean;
+  /**
    * Resolves when attesting the caller again may find other selectors than these, or once `signal` aborts. Until then the attestor
    * keeps an eye on it. Absent when what was found holds for as long as the process runs.
    */
@@ -50,5 +61,5 @@ export interface WorkloadAttestor {
   /** The selector type that it answers for. */
   readonly type: string;
   /** Rejects only for reasons of its own; the caller then counts the whole type as undecided. */
-  attest(facts: ProcessFacts, signal: AbortSignal): Promise<Findings>;
+  attest(caller: Caller, signal: AbortSignal): Promise<Findings>;
 }

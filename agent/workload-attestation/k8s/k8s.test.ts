@@ -246,6 +246,9 @@ describe("K8sAttestor", () => {
   });
 
   describe("with a token as second factor", () => {
+    const required = (
+      tokens: NonNullable<K8sAttestorDeps["podToken"]>["tokens"],
+    ): Pick<K8sAttestorDeps, "podToken"> => ({ podToken: { mode: "required", tokens } });
     const tokensOf = (state: { problem: TokenProblem | undefined }) => ({
       problemOf: () => state.problem,
       detailOf: () => undefined,
@@ -255,7 +258,7 @@ describe("K8sAttestor", () => {
     });
 
     it("says nothing of a pod, not even its UID, before its token was reviewed", async () => {
-      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_not_reviewed" }) });
+      const { attest } = setUp(required(tokensOf({ problem: "pod_token_not_reviewed" })));
       const found = await attest(cgroupOf());
       assert.deepEqual(found.selectors, []);
       const [doubt] = found.undecided;
@@ -265,7 +268,7 @@ describe("K8sAttestor", () => {
     });
 
     it("takes a token of somebody else for none at all", async () => {
-      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_of_another_pod" }) });
+      const { attest } = setUp(required(tokensOf({ problem: "pod_token_of_another_pod" })));
       const found = await attest(cgroupOf());
       assert.deepEqual(found.selectors, []);
       assert.equal(found.undecided[0]?.transient, false);
@@ -273,7 +276,7 @@ describe("K8sAttestor", () => {
     });
 
     it("waits for a token that is missing: the driver may be about to bring it", async () => {
-      const { clock, attest } = setUp({ tokens: tokensOf({ problem: "pod_token_missing" }) });
+      const { clock, attest } = setUp(required(tokensOf({ problem: "pod_token_missing" })));
       const [doubt] = (await attest(cgroupOf())).undecided;
       assert.deepEqual([doubt?.transient, doubt?.retry?.waitMs], [true, 10_000]);
       await Promise.all([doubt?.retry?.when(never), clock.advance(1_000)]);
@@ -290,7 +293,7 @@ describe("K8sAttestor", () => {
             if (state.reviews === 3) state.problem = undefined;
           },
         };
-        const { clock, attest } = setUp({ tokens });
+        const { clock, attest } = setUp(required(tokens));
         const found = await attest(cgroupOf());
         const changed = found.changed?.(never);
         assert.ok(changed !== undefined);
@@ -303,7 +306,7 @@ describe("K8sAttestor", () => {
 
     it("leaves the API server alone once the stream is over", async () => {
       const state = { problem: "pod_token_refused" as TokenProblem | undefined };
-      const { attest } = setUp({ tokens: tokensOf(state) });
+      const { attest } = setUp(required(tokensOf(state)));
       const over = new AbortController();
       const changed = (await attest(cgroupOf())).changed?.(over.signal);
       over.abort();
@@ -312,7 +315,7 @@ describe("K8sAttestor", () => {
     });
 
     it("asks nothing of callers outside of pods", async () => {
-      const { attest } = setUp({ tokens: tokensOf({ problem: "pod_token_missing" }) });
+      const { attest } = setUp(required(tokensOf({ problem: "pod_token_missing" })));
       assert.deepEqual(await attest("/system.slice/x.service"), { selectors: [], undecided: [] });
     });
   });

@@ -5,24 +5,32 @@
  */
 import type { Selector } from "../../../proto/selector.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
-import type { ProcessFacts } from "../process-facts.ts";
-import type { Findings, Undecided, WorkloadAttestor } from "../workload-attestor.ts";
+import type { Caller, Findings, Undecided, WorkloadAttestor } from "../workload-attestor.ts";
 import { type Decision, decide, type Missing } from "./decide.ts";
 import type { KubeletPods } from "./kubelet-pods.ts";
 import type { NamespaceLabels } from "./namespace-labels.ts";
-import { type KubepodsHead, type PodCgroup, podOfCgroup } from "./pod-cgroup.ts";
+import { type KubepodsHead, podOfCgroup } from "./pod-cgroup.ts";
 import type { KnownPod } from "./pod-directory.ts";
 import { prefixesOf } from "./pod-selectors.ts";
-import type { PodTokens, TokenProblem } from "./pod-tokens.ts";
+import type { PodTokens } from "./pod-tokens.ts";
 import { mirrorPodProblem, type StaticPodRules, staticPodProblem } from "./static-pods.ts";
+import { tokenDoubt } from "./token-doubt.ts";
 
 export interface K8sAttestorDeps {
   readonly heads: readonly KubepodsHead[];
   readonly pods: KubeletPods;
   /** Without it there are no selectors for labels of namespaces. */
   readonly namespaces?: Pick<NamespaceLabels, "of" | "problem" | "until"> | undefined;
-  /** With it a pod has no selectors at all until its own token was reviewed. */
-  readonly tokens?: Pick<PodTokens, "problemOf" | "detailOf" | "review"> | undefined;
+  /**
+   * With `required` a pod has no selectors at all until its own token was reviewed. With `fallback` this goes for callers that no
+   * cgroup names a pod for, and the pod is the one whose own socket they called on.
+   */
+  readonly podToken?:
+    | {
+        readonly mode: "fallback" | "required";
+        readonly tokens: Pick<PodTokens, "problemOf" | "detailOf" | "review">;
+      }
+    | undefined;
   /** Whether any entry of this node asks for a kind of selector: without one the kubelet is not asked either. */
   readonly isWanted: (prefix: string) => boolean;
   readonly rules: StaticPodRules;
@@ -35,10 +43,14 @@ export interface K8sAttestorDeps {
 
 /** While the kubelet does not answer, what may change counts for this long after it was said. */
 const graceMs = 30_000;
-/** How long an API server that does not answer is left alone. */
-const askAgainMs = 1_000;
-/** How often a token is looked at again that was missing or refused: the driver may bring another. */
-const lookAgainMs = 5_000;
+
+/** Where a caller is: a container's cgroup says both, the socket of a pod the pod alone. */
+interface PodPlace {
+  readonly podUid: string;
+  readonly containerId?: string;
+}
+
+const nothing: Findings = { selectors: [], undecided: [] };
 
 export class K8sAttestor implements WorkloadAttestor {
   readonly type = "k8s";
@@ -51,11 +63,24 @@ export class K8sAttestor implements WorkloadAttestor {
     this.#prefixes = prefixesOf(deps.namespaces === undefined ? groups : [...groups, "namespace"]);
   }
 
-  async attest(facts: ProcessFacts): Promise<Findings> {
-    const { heads, isWanted } = this.#deps;
-    const place = podOfCgroup(facts.cgroupPaths, heads);
-    if (place === undefined) return { selectors: [], undecided: [] };
-    const doubt = this.#doubt(place);
+  async attest({ cgroupPaths, socketPod }: Caller): Promise<Findings> {
+    const { heads, podToken } = this.#deps;
+    const named = podOfCgroup(cgroupPaths, heads);
+    if (named === undefined) {
+      if (socketPod === undefined || podToken?.mode !== "fallback") return nothing;
+      return { ...this.#findings({ podUid: socketPod }), isRelayed: true };
+    }
+    if (socketPod === undefined || socketPod === named.podUid) return this.#findings(named);
+    return { ...nothing, undecided: [this.#never("pod_socket_of_another_pod")], instance: named };
+  }
+
+  #findings(place: PodPlace): Findings {
+    const { isWanted, podToken } = this.#deps;
+    const isNamed = place.containerId !== undefined;
+    const needsToken = podToken !== undefined && (podToken.mode === "required" || !isNamed);
+    const doubt = needsToken
+      ? tokenDoubt({ ...this.#deps, tokens: podToken.tokens }, place.podUid, !isNamed)
+      : undefined;
     if (doubt !== undefined) return { selectors: [], instance: place, ...doubt };
     const uid: Selector = { type: this.type, value: `pod-uid:${place.podUid}` };
     const found = this.#prefixes.some(isWanted) ? this.#ask(place) : undefined;
@@ -68,42 +93,7 @@ export class K8sAttestor implements WorkloadAttestor {
     };
   }
 
-  /** What of the pod's own token stands in the way, where it has to have one. */
-  #doubt(place: PodCgroup): Pick<Findings, "undecided" | "changed"> | undefined {
-    const { tokens, waitMs, clock } = this.#deps;
-    const { podUid } = place;
-    const problemNow = (): TokenProblem | undefined =>
-      tokens?.problemOf(podUid, this.#known(place)?.pod);
-    const problem = problemNow();
-    if (tokens === undefined || problem === undefined) return undefined;
-    const reviewIn = async (ms: number, signal: AbortSignal): Promise<void> => {
-      if (ms > 0) await clock.sleep(ms, signal);
-      if (!signal.aborted) await tokens.review(podUid);
-    };
-    const changed = async (signal: AbortSignal): Promise<void> => {
-      do await reviewIn(lookAgainMs, signal);
-      while (!signal.aborted && problemNow() === problem);
-    };
-    const when = (signal: AbortSignal): Promise<void> =>
-      reviewIn(problem === "pod_token_not_reviewed" ? 0 : askAgainMs, signal);
-    const detail = tokens.detailOf(podUid);
-    const reason = detail === undefined ? problem : `${problem}: ${detail}`;
-    const never: Undecided = { type: this.type, prefixes: [], reason, transient: false };
-    const notYet: Undecided = { ...never, transient: true, retry: { waitMs, when } };
-    switch (problem) {
-      case "pod_token_not_reviewed":
-      case "api_server_away":
-        return { undecided: [notYet] };
-      case "pod_token_missing":
-        return { undecided: [notYet], changed };
-      case "pod_token_refused":
-        return { undecided: [never], changed };
-      default:
-        return { undecided: [never] };
-    }
-  }
-
-  #ask(place: PodCgroup): { values: readonly string[]; undecided: readonly Undecided[] } {
+  #ask(place: PodPlace): { values: readonly string[]; undecided: readonly Undecided[] } {
     const { pods, rules } = this.#deps;
     const own = pods.directory.get(place.podUid);
     const known = own ?? pods.directory.mirrorOf(place.podUid);
@@ -123,7 +113,7 @@ export class K8sAttestor implements WorkloadAttestor {
     return { values, undecided };
   }
 
-  #decide({ containerId }: PodCgroup, known: KnownPod | undefined): Decision {
+  #decide({ containerId }: PodPlace, known: KnownPod | undefined): Decision {
     const { namespaces } = this.#deps;
     return decide({
       known,
@@ -144,18 +134,20 @@ export class K8sAttestor implements WorkloadAttestor {
     return { type: this.type, prefixes: this.#prefixes, transient: false, reason };
   }
 
-  #notYet(place: PodCgroup, why: Missing, groups: Parameters<typeof prefixesOf>[0]): Undecided {
+  #notYet(place: PodPlace, why: Missing, groups: Parameters<typeof prefixesOf>[0]): Undecided {
     const { pods, namespaces, waitMs } = this.#deps;
     const { problem, detail } = pods.answer;
     const ofKubelet = problem === undefined ? undefined : `${problem}: ${detail}`;
     const cause = why === "namespace_not_listed" ? namespaces?.problem : ofKubelet;
     const retry = { waitMs, when: this.#waiter(place, why) };
     const reason = cause ?? why;
-    return { type: this.type, prefixes: prefixesOf(groups), transient: true, reason, retry };
+    const undecided = { type: this.type, prefixes: prefixesOf(groups), reason };
+    if (why === "container_not_named") return { ...undecided, reason: why, transient: false };
+    return { ...undecided, transient: true, retry };
   }
 
   /** Waits until what is missing may be there. */
-  #waiter(place: PodCgroup, why: Missing): (signal: AbortSignal) => Promise<void> {
+  #waiter(place: PodPlace, why: Missing): (signal: AbortSignal) => Promise<void> {
     const { pods, namespaces, clock } = this.#deps;
     const askedMs = clock.monotonicMs();
     const isThere = (): boolean => {
@@ -174,7 +166,7 @@ export class K8sAttestor implements WorkloadAttestor {
   }
 
   /** Waits until something else is known of the pod than now. */
-  #watcher(place: PodCgroup): (signal: AbortSignal) => Promise<void> {
+  #watcher(place: PodPlace): (signal: AbortSignal) => Promise<void> {
     const { pods, namespaces } = this.#deps;
     const told = this.#toldOf(place);
     const isOther = (): boolean => this.#toldOf(place) !== told;
@@ -187,13 +179,15 @@ export class K8sAttestor implements WorkloadAttestor {
     };
   }
 
-  #toldOf(place: PodCgroup): string {
+  #toldOf(place: PodPlace): string {
     const known = this.#known(place);
     const labels = known && this.#deps.namespaces?.of(known.pod.namespace);
-    return JSON.stringify([known?.pod, known?.containers.get(place.containerId), labels]);
+    const { containerId } = place;
+    const container = containerId === undefined ? undefined : known?.containers.get(containerId);
+    return JSON.stringify([known?.pod, container, labels]);
   }
 
-  #known({ podUid }: PodCgroup): KnownPod | undefined {
+  #known({ podUid }: PodPlace): KnownPod | undefined {
     const { directory } = this.#deps.pods;
     return directory.get(podUid) ?? directory.mirrorOf(podUid);
   }

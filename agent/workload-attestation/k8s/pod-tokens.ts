@@ -72,9 +72,10 @@ export class PodTokens {
     if (verdict === undefined || !this.#isRecent(verdict)) return "pod_token_not_reviewed";
     const { token, problem } = verdict;
     if (token === undefined) return problem;
-    const isSame =
-      pod === undefined ||
-      (pod.namespace === token.namespace && pod.serviceAccount === token.serviceAccount);
+    if (pod === undefined) return undefined;
+    if (pod.nodeName !== token.nodeName) return "pod_token_of_another_node";
+    const { namespace, serviceAccount } = token;
+    const isSame = pod.namespace === namespace && pod.serviceAccount === serviceAccount;
     return isSame ? undefined : "pod_token_of_another_account";
   }
 
