@@ -210,7 +210,7 @@ function holderClient(
   return new HolderClient({
     path,
     sinceMs,
-    listen: (fd) => endpoints.listenForWorkloads({ fd }),
+    listen: (fd, socketPod) => endpoints.listenForWorkloads({ fd }, socketPod),
     giveBackMs: GIVE_BACK_MS,
     clock,
     random,

@@ -29,6 +29,9 @@ export interface CsiConfig {
   readonly publish: CsiPublishSettings;
   readonly workloadSocket: SocketSettings;
   readonly holderSocket: { readonly path: string };
+  /** Names beside the workload socket that lead to it. */
+  readonly socketAliases: readonly string[];
+  readonly podSockets: { readonly folder?: string | undefined };
   readonly podTokens: { readonly folder?: string | undefined };
   readonly observability: ObservabilitySettings;
   readonly log: LogSettings;
@@ -43,6 +46,13 @@ const folder = z
   .string()
   .max(1024)
   .regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, "expected an absolute path without a slash at its end");
+
+/** What stands between the folder and the name of a pod's socket, see agent/holder/pod-socket-name.ts, with slashes. */
+const POD_SOCKET_BYTES = 36 + 1 + 16 + 2;
+
+const MAX_SOCKET_BYTES = 107;
+
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** The kubelet gives up after two minutes; it should hear why before. */
 const MAX_WAIT_MS = 100_000;
@@ -82,6 +92,25 @@ export const csiConfigSchema: z.ZodType<CsiConfig> = z
     workloadSocket: socketSchema("/run/assay/workload/api.sock", 0o777).describe(
       "Where workloads connect. Its folder is what pods get, so nothing else belongs into it.",
     ),
+    socketAliases: z
+      .array(z.string().regex(FILE_NAME, "expected the name of a file"))
+      .max(8)
+      .default(["spire-agent.sock"])
+      .describe(
+        "Other names under which pods find the socket in the volume, as links. The default is where pods made for SPIRE look.",
+      ),
+    podSockets: z
+      .strictObject({
+        folder: folder
+          .optional()
+          .describe(
+            "Folder for them, on a tmpfs, for root alone. Without it all pods share one socket.",
+          ),
+      })
+      .prefault({})
+      .describe(
+        "A socket for each volume, so that the socket says which pod calls where no cgroup does: gVisor, Kata. See workloadAttestors.k8s.podToken of the agent.",
+      ),
     holderSocket: socketPathSchema("/run/assay/holder/holder.sock").describe(
       "Where agents ask for the workload socket (workloadSocket.holder of the agent).",
     ),
@@ -99,7 +128,7 @@ export const csiConfigSchema: z.ZodType<CsiConfig> = z
     log: logSchema,
   })
   .check((context) => {
-    const { workloadSocket, holderSocket, podTokens, publish } = context.value;
+    const { workloadSocket, holderSocket, podTokens, podSockets, publish } = context.value;
     const problem = (path: readonly string[], message: string): void => {
       context.issues.push({ code: "custom", input: context.value, path: [...path], message });
     };
@@ -107,8 +136,18 @@ export const csiConfigSchema: z.ZodType<CsiConfig> = z
     if (holderSocket.path.startsWith(socketDir)) {
       problem(["holderSocket", "path"], "expected a folder that pods do not get");
     }
-    if (podTokens.folder !== undefined && `${podTokens.folder}/`.startsWith(socketDir)) {
-      problem(["podTokens", "folder"], "expected a folder that pods do not get");
+    for (const [key, { folder: path }] of Object.entries({ podTokens, podSockets })) {
+      if (path !== undefined && `${path}/`.startsWith(socketDir)) {
+        problem([key, "folder"], "expected a folder that pods do not get");
+      }
+    }
+    const { socketAliases } = context.value;
+    if (socketAliases.includes(workloadSocket.path.slice(socketDir.length))) {
+      problem(["socketAliases"], "expected other names than the socket's own");
+    }
+    const longest = (podSockets.folder?.length ?? 0) + POD_SOCKET_BYTES;
+    if (longest + workloadSocket.path.length - socketDir.length > MAX_SOCKET_BYTES) {
+      problem(["podSockets", "folder"], "expected a shorter path: a socket's may have 107 bytes");
     }
     if (publish.timeout > MAX_WAIT_MS) problem(["publish", "timeout"], "expected at most 1m40s");
   });

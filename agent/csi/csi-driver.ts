@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { Identity, Node } from "../../proto/gen/csi/v1/csi_pb.ts";
 import { Registration } from "../../proto/gen/pluginregistration/registration_pb.ts";
 import { Health } from "../../runtime/health.ts";
@@ -14,6 +15,7 @@ import { service } from "../../runtime/rpc/service.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { CsiConfig } from "../config/csi-config.ts";
 import { Holder } from "../holder/holder.ts";
+import { PodSockets } from "../holder/pod-sockets.ts";
 import { AgentWait } from "./agent-wait.ts";
 import { identityService } from "./identity-service.ts";
 import { NodeService } from "./node-service.ts";
@@ -54,9 +56,13 @@ export class CsiDriver implements AsyncDisposable {
     const { config, log, clock } = deps;
     await using opening = new AsyncDisposableStack();
     await makeFolders(config);
+    const podSockets = await openPodSockets(deps);
+    if (podSockets !== undefined) opening.use(podSockets);
     const holder = opening.use(
       await Holder.open({
         workloadSocket: config.workloadSocket,
+        socketAliases: config.socketAliases,
+        podSockets,
         path: config.holderSocket.path,
         admittedUids: deps.admittedUids,
         clock,
@@ -71,11 +77,11 @@ export class CsiDriver implements AsyncDisposable {
       timeoutMs: config.publish.timeout,
       clock,
     });
-    const registration = await openPlugin(deps, { holder, wait, metrics }, opening);
+    const registration = await openPlugin(deps, { holder, podSockets, wait, metrics }, opening);
     if (config.observability.enabled) {
       const health = new Health({ clock, log });
       addHealth(health, holder, registration);
-      addMetrics(metrics, holder, wait);
+      addMetrics(metrics, { holder, podSockets, wait });
       health.addTo(metrics, "assay_csi_health");
       const { address, port } = config.observability;
       opening.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }));
@@ -116,9 +122,26 @@ async function makeFolders({ workloadSocket, holderSocket, driver }: CsiConfig):
   }
 }
 
+async function openPodSockets({ config, log }: CsiDriverDeps): Promise<PodSockets | undefined> {
+  const { podSockets, workloadSocket, socketAliases, driver } = config;
+  if (podSockets.folder === undefined) return undefined;
+  const deps = {
+    folder: podSockets.folder,
+    socket: { name: basename(workloadSocket.path), mode: workloadSocket.mode },
+    aliases: socketAliases,
+    log: log.child({ component: "holder" }),
+  };
+  return PodSockets.open(deps, (podUid) => existsSync(`${driver.kubeletDir}/pods/${podUid}`));
+}
+
 async function openPlugin(
   deps: CsiDriverDeps,
-  parts: { readonly holder: Holder; readonly wait: AgentWait; readonly metrics: Metrics },
+  parts: {
+    readonly holder: Holder;
+    readonly podSockets: PodSockets | undefined;
+    readonly wait: AgentWait;
+    readonly metrics: Metrics;
+  },
   opening: AsyncDisposableStack,
 ): Promise<RegistrationService> {
   const { config, nodeId, mounts, version, admittedUids, clock, random } = deps;
@@ -126,7 +149,7 @@ async function openPlugin(
   const log = deps.log.child({ component: "csi" });
   const paths = pluginPaths(config.driver);
   const socketDir = dirname(config.workloadSocket.path);
-  const volumes = new Volumes({ driverName: name, kubeletDir, socketDir, mounts });
+  const volumes = new Volumes({ driverName: name, kubeletDir, mounts });
   const { folder } = config.podTokens;
   const tokens = folder === undefined ? undefined : new TokenFolder(folder);
   const interceptors: readonly Interceptor[] = [measureCalls(parts.metrics, "assay_csi", clock)];
@@ -138,7 +161,7 @@ async function openPlugin(
       path: paths.endpoint,
       services: [
         service(Identity, identityService({ name, version, status })),
-        service(Node, new NodeService({ nodeId, volumes, tokens, wait: parts.wait })),
+        service(Node, new NodeService({ nodeId, volumes, socketDir, tokens, ...parts })),
       ],
     }),
   );
@@ -168,10 +191,24 @@ function addHealth(health: Health, holder: Holder, registration: RegistrationSer
   health.add("registration", () => registration.health);
 }
 
-function addMetrics(metrics: Metrics, holder: Holder, wait: AgentWait): void {
+function addMetrics(
+  metrics: Metrics,
+  {
+    holder,
+    podSockets,
+    wait,
+  }: {
+    readonly holder: Holder;
+    readonly podSockets: PodSockets | undefined;
+    readonly wait: AgentWait;
+  },
+): void {
   metrics.addProcess();
   metrics.gauge("assay_csi_agents", "Agents that have the workload socket.", [], (gauge) =>
     gauge.set(holder.status.value.agents),
+  );
+  metrics.gauge("assay_csi_pod_sockets", "Sockets that single pods have.", [], (gauge) =>
+    gauge.set(podSockets?.held.value.size ?? 0),
   );
   metrics.gauge("assay_csi_waiting_pods", "Volumes that wait for an agent.", [], (gauge) =>
     gauge.set(wait.waiting),

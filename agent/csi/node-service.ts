@@ -13,6 +13,7 @@ import {
 import { MountError } from "../../runtime/mount/mount-calls.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
+import type { PodSockets } from "../holder/pod-sockets.ts";
 import type { AgentWait } from "./agent-wait.ts";
 import type { TargetPath } from "./target-path.ts";
 import type { TokenFolder } from "./token-folder.ts";
@@ -22,6 +23,10 @@ import type { Volumes } from "./volumes.ts";
 export interface NodeServiceDeps {
   readonly nodeId: string;
   readonly volumes: Volumes;
+  /** The folder that pods get which have no socket of their own. */
+  readonly socketDir: string;
+  /** With them a volume gets a socket of its own. */
+  readonly podSockets?: PodSockets | undefined;
   /** Without it the tokens of pods are not kept. */
   readonly tokens?: TokenFolder | undefined;
   readonly wait: AgentWait;
@@ -68,23 +73,28 @@ export class NodeService implements Handlers<typeof Node> {
   }
 
   async nodeUnpublishVolume(request: NodeUnpublishVolumeRequest, ctx: CallContext): Promise<Empty> {
-    const { volumes } = this.#deps;
+    const { volumes, tokens, podSockets } = this.#deps;
     checkId(request.volumeId);
     const target = volumes.locate(request.targetPath);
     using _ = this.#take(request.targetPath);
     const wasThere = orStatus(() => volumes.unpublish(target));
-    await this.#deps.tokens?.remove(target);
+    await tokens?.remove(target);
+    await podSockets?.remove(target);
     ctx.log.info({ ...fieldsOf(target), was_there: wasThere }, "Volume unpublished");
     return {};
   }
 
-  /** What was never published the kubelet may never ask to take out: then its token must not stay. */
+  /** What was never published the kubelet may never ask to take out: then its token and socket must not stay. */
   async #publish(target: TargetPath): Promise<boolean> {
-    const { volumes, tokens } = this.#deps;
+    const { volumes, tokens, podSockets, socketDir } = this.#deps;
     try {
-      return orStatus(() => volumes.publish(target));
+      const own = await podSockets?.folderFor(target);
+      return orStatus(() => volumes.publish(target, own ?? socketDir, own ? [socketDir] : []));
     } catch (err) {
-      await tokens?.remove(target);
+      if (!volumes.isPublished(target)) {
+        await tokens?.remove(target);
+        await podSockets?.remove(target);
+      }
       throw err;
     }
   }

@@ -9,8 +9,6 @@ export interface VolumesDeps {
   readonly driverName: string;
   /** The kubelet's folder, without a slash at its end. */
   readonly kubeletDir: string;
-  /** The folder that pods get. */
-  readonly socketDir: string;
   readonly mounts: MountCalls;
 }
 
@@ -44,23 +42,25 @@ export class Volumes {
   }
 
   /**
-   * Makes the folder appear there; fine if it does already.
+   * Makes the folder appear there; fine if one of these does already.
    *
+   * @param source the folder that a pod gets now
+   * @param others folders that a running pod may have got earlier
    * @returns whether it was not there before
    * @throws {StatusError} FAILED_PRECONDITION if the volume has no folder, or something else is there
    */
-  publish(target: TargetPath): boolean {
+  publish(target: TargetPath, source: string, others: readonly string[] = []): boolean {
     using folder = this.#openFolder(target);
     if (folder === undefined) throw refused("the kubelet has made no folder for the volume");
     this.#refuseForeign(folder);
-    using source = Directory.open(this.#deps.socketDir);
     using mountPoint = openMountPoint(folder);
     if (mountPoint.mountId === folder.mountId) {
-      this.#deps.mounts.mountReadOnly(source, mountPoint);
+      using opened = Directory.open(source);
+      this.#deps.mounts.mountReadOnly(opened, mountPoint);
       return true;
     }
-    if (!mountPoint.isSame(source)) throw refused("something else is mounted at target_path");
-    return false;
+    if ([source, ...others].some((path) => isAt(path, mountPoint))) return false;
+    throw refused("something else is mounted at target_path");
   }
 
   /**
@@ -85,6 +85,17 @@ export class Volumes {
     return wasMounted;
   }
 
+  /** Whether anything is mounted there, or may be. */
+  isPublished(target: TargetPath): boolean {
+    try {
+      using folder = this.#openFolder(target);
+      using mountPoint = folder?.child(MOUNT_POINT);
+      return mountPoint !== undefined && mountPoint.mountId !== folder?.mountId;
+    } catch {
+      return true;
+    }
+  }
+
   #openFolder({ podUid, volume }: TargetPath): Directory | undefined {
     let folder: Directory | undefined = Directory.open(`${this.#deps.kubeletDir}/pods`);
     for (const name of [podUid, "volumes", "kubernetes.io~csi", volume]) {
@@ -102,6 +113,11 @@ export class Volumes {
       throw refused("the kubelet has noted another driver for the volume");
     }
   }
+}
+
+function isAt(path: string, mountPoint: Directory): boolean {
+  using opened = Directory.open(path);
+  return mountPoint.isSame(opened);
 }
 
 function openMountPoint(folder: Directory): Directory {

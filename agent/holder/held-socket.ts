@@ -28,13 +28,20 @@ export class HeldSocket implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** @throws {SocketTakenError} if somebody listens there */
-  static async bind({ path, mode }: HeldSocketPlace): Promise<HeldSocket> {
+  /**
+   * @param o.replace whether to take the place of a socket that somebody listens on
+   * @throws {SocketTakenError} if somebody listens there, and is not to be replaced
+   */
+  static async bind(
+    { path, mode }: HeldSocketPlace,
+    o: { readonly replace?: boolean } = {},
+  ): Promise<HeldSocket> {
     let descriptor: Descriptor | undefined;
     try {
-      const file = await placeSocket(path, mode, async (hidden) => {
+      const bind = async (hidden: string): Promise<void> => {
         descriptor = listenWithoutAccepting(hidden, BACKLOG);
-      });
+      };
+      const file = await placeSocket(path, mode, bind, o);
       if (descriptor === undefined) throw new Error("no socket was made");
       return new HeldSocket(descriptor, file);
     } catch (err) {

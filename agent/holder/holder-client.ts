@@ -13,12 +13,14 @@ import type { Random } from "../../runtime/random.ts";
 import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import {
+  type AgentMessage,
   formatMessage,
   HOLDER_PROTOCOL,
   HolderProtocolError,
   MAX_MESSAGE_BYTES,
   parseHolderMessage,
 } from "./messages.ts";
+import { ServedPodSockets } from "./served-pod-sockets.ts";
 
 /** What a {@link HolderClient} needs. */
 export interface HolderClientDeps {
@@ -26,8 +28,12 @@ export interface HolderClientDeps {
   readonly path: string;
   /** When this process started, in milliseconds of the machine's monotonic clock. */
   readonly sinceMs: number;
-  /** Accepts connections from a listening socket until it is disposed of. The descriptor is its own to close. */
-  readonly listen: (fd: number) => Promise<AsyncDisposable>;
+  /**
+   * Accepts connections from a listening socket until it is disposed of. The descriptor is its own to close.
+   *
+   * @param socketPod UID of the pod that alone has this socket
+   */
+  readonly listen: (fd: number, socketPod?: string) => Promise<AsyncDisposable>;
   /** How long to wait, at the end, for a holder that is away to take the socket back. */
   readonly giveBackMs: number;
   readonly clock: Clock;
@@ -65,9 +71,13 @@ export class HolderClient {
   /** A descriptor of our own beside the listener's, so that there is something to give back. */
   #socket: Descriptor | undefined;
   #listener: AsyncDisposable | undefined;
+  readonly #pods: ServedPodSockets;
+  /** Sockets of pods that the holder named since it was reached. */
+  #named = new Set<string>();
 
   constructor(deps: HolderClientDeps) {
     this.#deps = deps;
+    this.#pods = new ServedPodSockets(deps);
   }
 
   get standing(): ReadFeed<HolderStanding> {
@@ -102,6 +112,7 @@ export class HolderClient {
       }
     } finally {
       await this.#stopAccepting();
+      await this.#pods[Symbol.asyncDispose]();
       if (!isHeld) await this.#giveBack();
       this.#socket?.[Symbol.dispose]();
     }
@@ -139,10 +150,11 @@ export class HolderClient {
       await once(socket, "connect", { signal });
       await this.#getSocket(socket, signal);
       await this.#accept();
+      this.#named = new Set();
       socket.write(`${formatMessage({ type: "serving" })}\n`);
       this.#update({ attached: true });
       yield;
-      for await (const line of readLines(socket, MAX_MESSAGE_BYTES)) await this.#obey(line);
+      for await (const line of readLines(socket, MAX_MESSAGE_BYTES)) await this.#obey(line, signal);
     } finally {
       signal.removeEventListener("abort", abandon);
       socket.destroy();
@@ -150,15 +162,9 @@ export class HolderClient {
   }
 
   async #getSocket(socket: Socket, signal: AbortSignal): Promise<void> {
-    const { clock, sinceMs } = this.#deps;
-    const hello = formatMessage({ type: "hello", version: HOLDER_PROTOCOL, sinceMs });
-    sendDescriptorLine(socket, hello, this.#socket?.fd);
-    const answer = await receiveDescriptorLine(socket, {
-      maxBytes: MAX_MESSAGE_BYTES,
-      timeoutMs: ANSWER_MS,
-      clock,
-      signal,
-    });
+    const { sinceMs } = this.#deps;
+    const hello = { type: "hello", version: HOLDER_PROTOCOL, sinceMs, pods: true } as const;
+    const answer = await this.#ask(socket, hello, this.#socket?.fd, signal);
     const given = givenIn(answer);
     if (given === undefined) {
       if (this.#socket === undefined) throw new HolderProtocolError("there is nothing to keep");
@@ -170,9 +176,52 @@ export class HolderClient {
     this.#socket = given;
   }
 
-  async #obey(line: string): Promise<void> {
+  async #ask(
+    socket: Socket,
+    question: AgentMessage,
+    descriptor: number | undefined,
+    signal: AbortSignal,
+  ): Promise<DescriptorLine> {
+    const { clock } = this.#deps;
+    sendDescriptorLine(socket, formatMessage(question), descriptor);
+    return receiveDescriptorLine(socket, {
+      maxBytes: MAX_MESSAGE_BYTES,
+      timeoutMs: ANSWER_MS,
+      clock,
+      signal,
+    });
+  }
+
+  /** Gets the socket of a pod, over a connection of its own: ordinary reading would lose the descriptor. */
+  async #getPodSocket(name: string, signal: AbortSignal): Promise<void> {
+    const socket = connectPaused(this.#deps.path);
+    try {
+      await once(socket, "connect", { signal });
+      const question = { type: "pod", version: HOLDER_PROTOCOL, name } as const;
+      const answer = await this.#ask(socket, question, undefined, signal);
+      const given = podSocketIn(answer);
+      if (given === undefined) await this.#pods.remove(name);
+      else await this.#pods.put(name, given);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  async #obey(line: string, signal: AbortSignal): Promise<void> {
     const { log } = this.#deps;
-    switch (parseHolderMessage(line).type) {
+    const order = parseHolderMessage(line);
+    switch (order.type) {
+      case "pod":
+        this.#named.add(order.name);
+        await this.#getPodSocket(order.name, signal);
+        return;
+      case "pod_gone":
+        this.#named.delete(order.name);
+        await this.#pods.remove(order.name);
+        return;
+      case "pods_told":
+        await this.#pods.keepOnly(this.#named);
+        return;
       case "release":
         await this.#stopAccepting();
         this.#update({ released: true });
@@ -190,6 +239,7 @@ export class HolderClient {
   async #accept(): Promise<void> {
     if (this.#socket === undefined) throw new HolderProtocolError("there is no socket");
     this.#listener ??= await this.#deps.listen(this.#socket.duplicate().take());
+    await this.#pods.accept();
     this.#update({ accepting: true, released: false });
   }
 
@@ -198,6 +248,7 @@ export class HolderClient {
     this.#listener = undefined;
     this.#update({ accepting: false });
     await listener?.[Symbol.asyncDispose]();
+    await this.#pods.stopAccepting();
   }
 
   #update(change: Partial<HolderStanding>): void {
@@ -222,6 +273,19 @@ function givenIn({ text, descriptor }: DescriptorLine): Descriptor | undefined {
       throw new HolderProtocolError("expected the socket");
     }
     return descriptor;
+  } catch (err) {
+    descriptor?.[Symbol.dispose]();
+    throw err;
+  }
+}
+
+/** The descriptor of a pod's socket in the holder's answer; undefined if it is gone. */
+function podSocketIn({ text, descriptor }: DescriptorLine): Descriptor | undefined {
+  try {
+    const message = parseHolderMessage(text);
+    if (message.type === "pod_gone" && descriptor === undefined) return undefined;
+    if (message.type === "socket" && !message.kept && descriptor !== undefined) return descriptor;
+    throw new HolderProtocolError("expected the socket of a pod");
   } catch (err) {
     descriptor?.[Symbol.dispose]();
     throw err;

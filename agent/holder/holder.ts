@@ -1,31 +1,36 @@
 import type { Socket } from "node:net";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Logger } from "../../runtime/log.ts";
-import {
-  type DescriptorLine,
-  receiveDescriptorLine,
-  sendDescriptorLine,
-} from "../../runtime/peer/descriptor-line.ts";
+import type { Descriptor } from "../../runtime/peer/descriptor.ts";
+import { receiveDescriptorLine, sendDescriptorLine } from "../../runtime/peer/descriptor-line.ts";
 import { readLines } from "../../runtime/peer/lines.ts";
-import { isListening, SocketTakenError } from "../../runtime/peer/socket-file.ts";
+import { isListening } from "../../runtime/peer/socket-file.ts";
 import { UnixListener } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import { type Beginning, beginningOf } from "./beginning.ts";
 import { HeldSocket, type HeldSocketPlace } from "./held-socket.ts";
 import {
-  type AgentMessage,
   formatMessage,
-  HOLDER_PROTOCOL,
+  type HolderMessage,
   HolderProtocolError,
   MAX_MESSAGE_BYTES,
   parseAgentMessage,
 } from "./messages.ts";
+import type { PodSockets } from "./pod-sockets.ts";
+import { linkAliases } from "./socket-aliases.ts";
 import { Succession, type SuccessionMember } from "./succession.ts";
+import { tellPods } from "./tell-pods.ts";
+import { Trouble } from "./trouble.ts";
 
 /** What a holder is made from. */
 export interface HolderDeps {
   /** What workloads connect to. */
   readonly workloadSocket: HeldSocketPlace;
+  /** Other names beside it that lead to it. */
+  readonly socketAliases?: readonly string[];
+  /** Sockets of single pods, which agents are told of. */
+  readonly podSockets?: PodSockets | undefined;
   /** Where agents ask for it. */
   readonly path: string;
   /** User IDs that may ask. */
@@ -59,9 +64,6 @@ const RETRY_MS = 200;
 
 /** An agent that is told to stop together with this holder is gone after that long. */
 const SETTLE_MS = 1_000;
-
-/** Somebody who has listened that long without coming here is not one of our agents. */
-const TAKEN_WARN_MS = 10_000;
 
 /**
  * Keeps the workload socket, so that it outlives every agent (decision D7): binds it, never accepts, and passes it to each agent
@@ -156,6 +158,7 @@ export class Holder implements AsyncDisposable {
       await lost[Symbol.asyncDispose]();
       this.#disconnect();
     }
+    await linkAliases(workloadSocket.path, this.#deps.socketAliases ?? []);
     const bound = await HeldSocket.bind(workloadSocket);
     if (this.#held !== undefined) {
       // Given back while this one was bound, and its place is lost to it.
@@ -186,30 +189,43 @@ export class Holder implements AsyncDisposable {
     this.#connections.add(socket);
     socket.once("close", () => this.#connections.delete(socket));
     let member: SuccessionMember | undefined;
+    const over = new AbortController();
+    const tell = (message: HolderMessage): void => {
+      socket.write(`${formatMessage(message)}\n`);
+    };
     try {
-      const sinceMs = await this.#handOver(socket);
+      const begun = await this.#begin(socket);
+      if (begun.type === "pod") {
+        this.#handOverPod(socket, begun.name);
+        return;
+      }
+      const { sinceMs } = begun;
+      await this.#handOver(socket, begun.offered);
       log.info("Agent has the workload socket");
       for await (const line of readLines(socket, MAX_MESSAGE_BYTES)) {
         if (parseAgentMessage(line).type !== "serving" || member !== undefined) {
           throw new HolderProtocolError("message comes at the wrong time");
         }
-        member = { sinceMs, order: (order) => socket.write(`${formatMessage(order)}\n`) };
+        member = { sinceMs, order: tell };
         this.#succession.join(member);
         this.#update({ agents: this.#succession.size, agentSeen: true });
         log.info("Agent accepts connections of workloads");
+        const { podSockets } = this.#deps;
+        if (begun.pods && podSockets) void tellPods(podSockets.held, tell, over.signal);
       }
       log.info("Agent is gone");
     } catch (err) {
       if (!this.#closed.signal.aborted) log.warn({ err }, "Conversation with an agent failed");
     } finally {
+      over.abort();
       socket.destroy();
       if (member !== undefined) this.#succession.leave(member);
       this.#update({ agents: this.#succession.size });
     }
   }
 
-  /** Sees to it that the agent has our socket, or we its. Resolves with when the agent started. */
-  async #handOver(socket: Socket): Promise<number> {
+  /** What a connection begins with, and the descriptor that came with it. */
+  async #begin(socket: Socket): Promise<Beginning> {
     const { clock } = this.#deps;
     const line = await receiveDescriptorLine(socket, {
       maxBytes: MAX_MESSAGE_BYTES,
@@ -217,20 +233,28 @@ export class Holder implements AsyncDisposable {
       clock,
       signal: this.#closed.signal,
     });
-    const { sinceMs } = greetingOf(line);
-    const offered = line.descriptor;
+    return beginningOf(line);
+  }
+
+  /** Sees to it that the agent has our socket, or we its. */
+  async #handOver(socket: Socket, offered: Descriptor | undefined): Promise<void> {
     if (offered !== undefined && (await this.#takeBack(offered))) {
       sendDescriptorLine(socket, formatMessage({ type: "socket", kept: true }));
-      return sinceMs;
+      return;
     }
     // The agent asks again in a moment.
     if (this.#held === undefined) throw new Error("there is no socket yet");
     sendDescriptorLine(socket, formatMessage({ type: "socket", kept: false }), this.#held.fd);
-    return sinceMs;
+  }
+
+  #handOverPod(socket: Socket, name: string): void {
+    const held = this.#deps.podSockets?.held.value.get(name);
+    if (held === undefined) sendDescriptorLine(socket, formatMessage({ type: "pod_gone", name }));
+    else sendDescriptorLine(socket, formatMessage({ type: "socket", kept: false }), held.fd);
   }
 
   /** Whether the agent may keep what it has: our socket, or the one that is ours from here on. */
-  async #takeBack(offered: NonNullable<DescriptorLine["descriptor"]>): Promise<boolean> {
+  async #takeBack(offered: Descriptor): Promise<boolean> {
     const { workloadSocket } = this.#deps;
     // Somebody listens on what is offered: a path that refuses leads to another socket.
     const isRefused = this.#held === undefined && !(await isListening(workloadSocket.path));
@@ -247,51 +271,5 @@ export class Holder implements AsyncDisposable {
     this.#keep(adopted);
     this.#deps.log.info("Workload socket taken back from an agent");
     return true;
-  }
-}
-
-/** Says what keeps a holder from its socket: once, and not for what passes by itself. */
-class Trouble {
-  readonly #deps: Pick<HolderDeps, "clock" | "log">;
-  #sinceMs: number | undefined;
-  #isSaid = false;
-
-  constructor(deps: Pick<HolderDeps, "clock" | "log">) {
-    this.#deps = deps;
-  }
-
-  over(): void {
-    this.#sinceMs = undefined;
-    this.#isSaid = false;
-  }
-
-  met(err: unknown): void {
-    const { clock, log } = this.#deps;
-    this.#sinceMs ??= clock.monotonicMs();
-    if (this.#isSaid) return;
-    if (!(err instanceof SocketTakenError)) {
-      log.error({ err }, "Workload socket cannot be bound");
-      this.#isSaid = true;
-    } else if (clock.monotonicMs() - this.#sinceMs >= TAKEN_WARN_MS) {
-      log.warn("Somebody else listens on the workload socket");
-      this.#isSaid = true;
-    }
-  }
-}
-
-function greetingOf({
-  text,
-  descriptor,
-}: DescriptorLine): Extract<AgentMessage, { type: "hello" }> {
-  try {
-    const message = parseAgentMessage(text);
-    if (message.type !== "hello") throw new HolderProtocolError("expected hello");
-    if (message.version !== HOLDER_PROTOCOL) {
-      throw new HolderProtocolError(`version ${message.version} is not spoken here`);
-    }
-    return message;
-  } catch (err) {
-    descriptor?.[Symbol.dispose]();
-    throw err;
   }
 }

@@ -11,8 +11,9 @@ import {
 
 describe("messages between agent and holder", () => {
   const said: readonly AgentMessage[] = [
-    { type: "hello", version: 1, sinceMs: 12_345 },
+    { type: "hello", version: 1, sinceMs: 12_345, pods: true },
     { type: "serving" },
+    { type: "pod", version: 1, name: "a" },
   ];
   for (const message of said) {
     it(`of an agent: ${message.type}`, () => {
@@ -26,6 +27,9 @@ describe("messages between agent and holder", () => {
       { type: "socket", kept: false },
       { type: "release" },
       { type: "accept" },
+      { type: "pod", name: "a" },
+      { type: "pod_gone", name: "a" },
+      { type: "pods_told" },
     ] as const) {
       assert.deepEqual(parseHolderMessage(formatMessage(message)), message);
     }
@@ -33,7 +37,12 @@ describe("messages between agent and holder", () => {
 
   it("may say more than is known today", () => {
     const text = '{"type":"hello","version":1,"sinceMs":5,"later":[1]}';
-    assert.deepEqual(parseAgentMessage(text), { type: "hello", version: 1, sinceMs: 5 });
+    assert.deepEqual(parseAgentMessage(text), {
+      type: "hello",
+      version: 1,
+      sinceMs: 5,
+      pods: false,
+    });
   });
 
   for (const text of [
@@ -47,6 +56,8 @@ describe("messages between agent and holder", () => {
     '{"type":"hello","version":"1","sinceMs":5}',
     '{"type":"socket"}',
     '{"type":"socket","kept":1}',
+    '{"type":"pod"}',
+    '{"type":"pod","name":1}',
     '{"type":"goodbye"}',
   ]) {
     it(`are not ${text}`, () => {

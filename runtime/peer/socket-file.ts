@@ -17,6 +17,7 @@ export class SocketTakenError extends Error {
  * would be seen by other threads), and a stale socket is replaced without a moment in which there is none.
  *
  * @param listen makes a socket listen at the path it is given
+ * @param o.replace whether to take the place of a socket that somebody listens on
  * @throws {SocketTakenError} if somebody listens on the path
  * @throws {Error} if the path is taken by something else
  */
@@ -24,11 +25,12 @@ export async function placeSocket(
   path: string,
   mode: number,
   listen: (path: string) => Promise<void>,
+  o: { readonly replace?: boolean } = {},
 ): Promise<SocketFile> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new Error(`socket path is longer than ${MAX_PATH_BYTES} bytes: ${path}`);
   }
-  await refuseIfTaken(path);
+  await refuseIfTaken(path, o.replace === true);
   const folder = await mkdtemp(join(dirname(path), ".s"));
   const hidden = join(folder, "s");
   try {
@@ -59,11 +61,11 @@ export async function removeSocket({ path, ino }: SocketFile): Promise<void> {
   if (statSocket(path)?.ino === ino) await rm(path, { force: true });
 }
 
-async function refuseIfTaken(path: string): Promise<void> {
+async function refuseIfTaken(path: string, mayReplace: boolean): Promise<void> {
   const stats = statSocket(path);
   if (stats === undefined) return;
   if (!stats.isSocket()) throw new Error(`socket path is taken by something else: ${path}`);
-  if (await isListening(path)) {
+  if (!mayReplace && (await isListening(path))) {
     throw new SocketTakenError(`somebody listens on the socket already: ${path}`);
   }
 }

@@ -95,7 +95,7 @@ if (requires("linux", "root", "mount")) {
       for (const option of ["ro", "nosuid", "nodev", "noexec"]) {
         assert.ok(options.split(",").includes(option), `${option} in ${options}`);
       }
-      assert.deepEqual(await readdir(machine.onNode(target)), ["api.sock"]);
+      assert.deepEqual(await readdir(machine.onNode(target)), ["api.sock", "spire-agent.sock"]);
       await assert.rejects(writeFile(machine.onNode(`${target}/x`), ""), { code: "EROFS" });
       // A workload gets through to the queue.
       await reach(machine, pod);
@@ -158,7 +158,8 @@ if (requires("linux", "root", "mount")) {
       await crashed.prepare(pod);
       await crashed.publish(pod);
       await crashed.crash();
-      assert.deepEqual(await readdir(crashed.onNode(crashed.targetPath(pod))), ["api.sock"]);
+      const files = await readdir(crashed.onNode(crashed.targetPath(pod)));
+      assert.deepEqual(files, ["api.sock", "spire-agent.sock"]);
       await crashed.startDriver();
       await crashed.publish(pod);
       assert.equal((await crashed.mountsAt(crashed.targetPath(pod))).length, 1);
@@ -166,6 +167,30 @@ if (requires("linux", "root", "mount")) {
       await eventually("the socket", () => reach(crashed, pod).then(() => true));
       await crashed.unpublish(pod);
       assert.equal(existsSync(crashed.targetPath(pod)), false);
+    });
+
+    it("gives each volume a socket of its own where it is told to", async () => {
+      const folder = "pod-sockets";
+      await using own = await CsiMachine.open();
+      await own.configure({ podSockets: { folder: own.dir.join(folder) } });
+      await own.startDriver();
+      const second = { ...pod, volume: "second" };
+      for (const volume of [pod, second]) {
+        await own.prepare(volume);
+        await own.publish(volume);
+        await own.publish(volume);
+        await reach(own, volume);
+      }
+      assert.equal((await readdir(own.dir.join(folder))).length, 2);
+      await own.crash();
+      await own.startDriver();
+      // The new socket, in the old mount.
+      await eventually("the socket", () => reach(own, pod).then(() => true));
+      await own.unpublish(pod);
+      assert.equal((await readdir(own.dir.join(folder))).length, 1);
+      await reach(own, second);
+      const unready = another();
+      await refusal(own.publish(unready), Status.FAILED_PRECONDITION, /no folder/);
     });
 
     const refused: Readonly<Record<string, { change: PublishRequest; says: RegExp }>> = {

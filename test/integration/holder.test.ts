@@ -249,7 +249,11 @@ if (requires("linux")) {
       const closed = once(agent, "close");
       agent.resume();
       await once(agent, "connect");
-      sendDescriptorLine(agent, formatMessage({ type: "hello", version: 1, sinceMs: 1 }), other.fd);
+      sendDescriptorLine(
+        agent,
+        formatMessage({ type: "hello", version: 1, sinceMs: 1, pods: true }),
+        other.fd,
+      );
       await closed;
       assert.equal(opened.status.value.bound, false);
       await using holder = new RunningHolder(opened);
@@ -335,7 +339,7 @@ if (requires("linux")) {
   });
 
   describe("a stranger at the holder's socket", () => {
-    const hello = formatMessage({ type: "hello", version: 1, sinceMs: 1 });
+    const hello = formatMessage({ type: "hello", version: 1, sinceMs: 1, pods: true });
     const saying: Readonly<Record<string, (socket: Socket) => void>> = {
       "says nothing of sense": (socket) => void socket.write("GET / HTTP/1.1\r\n\r\n"),
       "speaks without end": (socket) => void socket.write("x".repeat(5_000)),

@@ -53,6 +53,22 @@ export class CsiMachine implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dir = stack.use(await TempDir.open(0o755));
     await mkdir(dir.join("kubelet", "pods"), { recursive: true });
+    const keeper = spawn("unshare", ["--mount", "sh", "-c", "echo here; exec sleep 600"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    stack.defer(async () => {
+      keeper.kill("SIGKILL");
+      await once(keeper, "exit");
+    });
+    await once(keeper.stdout, "data");
+    const machine = new CsiMachine(dir, keeper.pid ?? 0, stack.move());
+    await machine.configure(settings);
+    return machine;
+  }
+
+  /** Writes the driver's configuration, for when it starts. */
+  async configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const { dir } = this;
     const text = stringify({
       driver: { name: DRIVER, kubeletDir: dir.join("kubelet") },
       workloadSocket: { path: dir.join("workload", "api.sock") },
@@ -63,15 +79,6 @@ export class CsiMachine implements AsyncDisposable {
       ...settings,
     });
     await writeFile(dir.join("csi.yaml"), text);
-    const keeper = spawn("unshare", ["--mount", "sh", "-c", "echo here; exec sleep 600"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    stack.defer(async () => {
-      keeper.kill("SIGKILL");
-      await once(keeper, "exit");
-    });
-    await once(keeper.stdout, "data");
-    return new CsiMachine(dir, keeper.pid ?? 0, stack.move());
   }
 
   /** Opens a machine and starts the driver. */
