@@ -23,6 +23,11 @@ export interface PeerCredentials {
 /** Asks the kernel who is on the other end of connected Unix sockets. */
 export interface PeerReader {
   /**
+   * Whether the answer is about the process that connected, however long the connection waited before it was accepted. Without
+   * that, another process may have got its PID meanwhile.
+   */
+  readonly knowsThoseWhoWaited: boolean;
+  /**
    * @param fd file descriptor of a connected Unix socket
    * @throws {PeerGoneError} if the process has ended
    */

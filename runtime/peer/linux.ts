@@ -5,6 +5,9 @@ import { PeerGoneError } from "./peer-gone-error.ts";
 import { PidFd, readStartTime } from "./pid-fd.ts";
 
 // The same on x64 and arm64: asm-generic/socket.h, asm-generic/errno.h, asm-generic/unistd.h.
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2_000_000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77;
@@ -54,12 +57,14 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
     return { pidfd: new PidFd(opened, hasEnded), startTime };
   };
 
+  const hasPeerPidFd = o.hasPeerPidFd !== false && kernelHasPeerPidFd(libc, readOption);
   return {
+    knowsThoseWhoWaited: hasPeerPidFd,
     read(fd) {
       const cred = readOption(fd, SO_PEERCRED, UCRED_BYTES);
       if (typeof cred === "number") throw new Error(`reading peer credentials: errno ${cred}`);
       const [pid, uid, gid] = [cred.readInt32LE(0), cred.readUInt32LE(4), cred.readUInt32LE(8)];
-      const pidfd = o.hasPeerPidFd === false ? ENOPROTOOPT : readOption(fd, SO_PEERPIDFD, 4);
+      const pidfd = hasPeerPidFd ? readOption(fd, SO_PEERPIDFD, 4) : ENOPROTOOPT;
       if (typeof pidfd !== "number") {
         return { pid, uid, gid, pidfd: new PidFd(pidfd.readInt32LE(), hasEnded) };
       }
@@ -68,4 +73,25 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
     },
     open: openProcess,
   };
+}
+
+type ReadOption = (fd: number, name: number, bytes: number) => Buffer | number;
+
+/** Asks for the option on a connection of our own. */
+function kernelHasPeerPidFd(libc: ReturnType<typeof koffi.load>, readOption: ReadOption): boolean {
+  const socketpair = libc.func(
+    "int socketpair(int domain, int type, int protocol, _Out_ uint8_t *fds)",
+  );
+  const pair = Buffer.alloc(8);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) {
+    throw new Error(`making a pair of sockets: errno ${koffi.errno()}`);
+  }
+  const ends = [pair.readInt32LE(0), pair.readInt32LE(4)] as const;
+  try {
+    const pidfd = readOption(ends[0], SO_PEERPIDFD, 4);
+    if (typeof pidfd !== "number") closeSync(pidfd.readInt32LE());
+    return pidfd !== ENOPROTOOPT;
+  } finally {
+    for (const end of ends) closeSync(end);
+  }
 }

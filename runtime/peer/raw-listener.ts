@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import koffi from "koffi";
 import { Descriptor } from "./descriptor.ts";
 
@@ -10,6 +11,11 @@ const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+const EINTR = 4;
+const ECONNABORTED = 103;
 
 /** struct sockaddr_un: the family in two bytes, then the path. */
 const ADDRESS_BYTES = 110;
@@ -63,4 +69,31 @@ export function isListeningSocket(fd: number): boolean {
   return (
     option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === SOCK_STREAM && option(SO_ACCEPTCONN) === 1
   );
+}
+
+/**
+ * Closes the connections that wait in the kernel's queue, for whoever could not tell any more who made them: those clients connect
+ * again. Linux only.
+ *
+ * @param limit how many may wait: what comes beyond that has only just come
+ * @returns how many there were
+ */
+export function closeWaiting(fd: number, limit: number): number {
+  const libc = koffi.load(null);
+  const fcntl = libc.func("int fcntl(int fd, int command, ...)");
+  const accept4 = libc.func("int accept4(int fd, void *address, void *length, int flags)");
+  // A descriptor from a supervisor may be one on which accepting waits.
+  const flags: number = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, "int", flags | O_NONBLOCK) < 0) {
+    throw new Error(`preparing a listening socket: errno ${koffi.errno()}`);
+  }
+  let closed = 0;
+  while (closed < limit) {
+    const connection: number = accept4(fd, null, null, SOCK_CLOEXEC);
+    if (connection >= 0) {
+      closeSync(connection);
+      closed += 1;
+    } else if (koffi.errno() !== EINTR && koffi.errno() !== ECONNABORTED) break;
+  }
+  return closed;
 }

@@ -9,6 +9,7 @@ import {
   type PeerReader,
 } from "./credentials.ts";
 import { PeerGoneError } from "./peer-gone-error.ts";
+import { closeWaiting } from "./raw-listener.ts";
 import { placeSocket, removeSocket, type SocketFile } from "./socket-file.ts";
 
 /** Connections that the kernel may hold for us; it takes no more than net.core.somaxconn. */
@@ -85,8 +86,10 @@ export class UnixListener implements AsyncDisposable {
   }
 
   async #start(endpoint: UnixEndpoint): Promise<void> {
-    if ("fd" in endpoint) await this.#listen({ fd: endpoint.fd });
-    else {
+    if ("fd" in endpoint) {
+      this.#refuseWaiting(endpoint.fd);
+      await this.#listen({ fd: endpoint.fd });
+    } else {
       this.#file = await placeSocket(endpoint.path, endpoint.mode, (path) =>
         this.#listen({ path }),
       );
@@ -96,6 +99,15 @@ export class UnixListener implements AsyncDisposable {
       if (!this.#failing) this.#options.log.error({ err }, "Accepting connections fails");
       this.#failing = true;
     });
+  }
+
+  /** Connections that came while nobody accepted: if we cannot tell who made them they are nobody's. */
+  #refuseWaiting(fd: number): void {
+    if (this.#peers.knowsThoseWhoWaited) return;
+    const count = closeWaiting(fd, BACKLOG + 1);
+    if (count > 0) {
+      this.#options.log.info({ count }, "Closed connections whose makers this kernel cannot name");
+    }
   }
 
   #listen(where: { path: string } | { fd: number }): Promise<void> {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { chmod, readdir, rename, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import koffi from "koffi";
 import { createLogger } from "../../runtime/log.ts";
@@ -134,7 +135,9 @@ if (requires("linux")) {
         const read = (): never => {
           throw err;
         };
-        const { listener, accepted } = await open(dir.join("s"), { peers: { read } });
+        const { listener, accepted } = await open(dir.join("s"), {
+          peers: { read, knowsThoseWhoWaited: true },
+        });
         await using _ = listener;
         assert.equal(await hear(dir.join("s")), "");
         assert.equal(accepted.length, 0);
@@ -297,6 +300,26 @@ describe("the socket", () => {
       assert.equal(await hear(dir.join("s")), "welcome");
       await listener[Symbol.asyncDispose]();
       assert.equal(existsSync(dir.join("s")), true);
+    });
+
+  if (requires("linux"))
+    it("serves those who waited only where the kernel still knows them", async () => {
+      for (const hasPeerPidFd of [true, false]) {
+        await using dir = await TempDir.open();
+        const { fd } = listenRaw(dir.join("s"));
+        const waiting = [connect(dir.join("s")), connect(dir.join("s"))];
+        await Promise.all(waiting.map((socket) => once(socket, "connect")));
+        const peers = openLinuxReader(hasPeerPidFd ? {} : { hasPeerPidFd });
+        // A kernel before 6.5 has the answer of the second round for both.
+        const isKept = peers.knowsThoseWhoWaited;
+        const { listener } = await open("", { endpoint: { fd }, peers });
+        await using _ = listener;
+        for (const socket of waiting) {
+          const heard = await text(socket).catch(() => "");
+          assert.equal(heard, isKept ? "welcome" : "");
+        }
+        assert.equal(await hear(dir.join("s")), "welcome");
+      }
     });
 });
 

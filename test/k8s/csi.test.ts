@@ -1,6 +1,7 @@
 // The Workload API's socket in pods: mounted by the driver, and served on whatever restarts.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
@@ -13,6 +14,8 @@ import { installChart, startWithImages, system, trustDomain } from "./world/worl
 
 const namespace = "apps";
 const id = `spiffe://${trustDomain}/ns/${namespace}/sa/default`;
+
+const podWorkload = join(import.meta.dirname, "support/pod-workload-main.ts");
 
 interface CsiNode extends KubeObject {
   readonly spec?: { readonly drivers?: readonly { readonly name: string }[] | null };
@@ -127,5 +130,60 @@ if (requires(...clusterNeeds)) {
       await placed({ "assay.test/none": null });
       await workload.untilIdentity(id, { timeoutMs: 60_000 });
     });
+
+    test("a socket of its own and its token say which pod calls where no cgroup does", async () => {
+      await installChart(cluster, { agent: { podToken: "fallback" } });
+      const owner = await Workload.create(cluster, { name: "six", namespace });
+      const other = await Workload.create(cluster, { name: "seven", namespace });
+      for (const each of [owner, other]) await each.untilIdentity(id, { timeoutMs: 60_000 });
+      const uidOf = async (of: Workload): Promise<string> => (await of.pod()).metadata.uid ?? "";
+      const [uid, otherUid] = [await uidOf(owner), await uidOf(other)];
+      const socket = (await onNode(`echo /run/assay/pods/${uid}.*/api.sock`)).trim();
+
+      /** Calls on the socket as the sandbox of a pod does: from a process of the node. */
+      const call = async (prefix = ""): Promise<string> => {
+        const said = await onNode(`${prefix} ${process.execPath} ${podWorkload} ${socket}`);
+        const { ids, code } = JSON.parse(said);
+        return ids?.join() ?? `refused with ${code}`;
+      };
+      assert.equal(await call(), id);
+      const into = `for h in /sys/fs/cgroup/*/kubepods/*/pod${otherUid}/*[0-9a-f]; do echo $$ >$h/cgroup.procs; done;`;
+      assert.equal(await call(`set -e; ${into} exec`), "refused with 7");
+
+      const tokens = "/run/assay/pod-tokens";
+      const elsewhere = await tokenOfPodElsewhere(cluster);
+      for (const theft of [
+        `cat ${tokens}/${otherUid}/* >/tmp/stolen`,
+        `echo '${JSON.stringify({ "assay-agent": { token: elsewhere } })}' >/tmp/stolen`,
+      ]) {
+        await kill("agent run");
+        await onNode(`${theft}; for f in ${tokens}/${uid}/*; do cp /tmp/stolen $f; done`);
+        assert.equal(await call(), "refused with 7");
+      }
+      // The kubelet brings the right one again.
+      await eventually(
+        "the pod's own token",
+        async () => ((await call()) === id ? id : undefined),
+        {
+          timeoutMs: 150_000,
+        },
+      );
+    });
   });
+}
+
+/** A token as the driver has them, but of a pod that is bound to another node. */
+async function tokenOfPodElsewhere({ client }: Cluster): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}`;
+  const { metadata } = await client.create<Pod>(`${path}/pods`, {
+    metadata: { name: "elsewhere" },
+    spec: { nodeName: "node9", containers: [{ name: "main", image: "none.test/none:1" }] },
+  });
+  const { name, uid } = metadata;
+  const boundObjectRef = { apiVersion: "v1", kind: "Pod", name, uid };
+  const made = await client.create<{ readonly status: { readonly token: string } }>(
+    `${path}/serviceaccounts/default/token`,
+    { spec: { audiences: ["assay-agent"], expirationSeconds: 3600, boundObjectRef } },
+  );
+  return made.status.token;
 }

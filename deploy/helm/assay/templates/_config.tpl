@@ -76,9 +76,9 @@ adminSocket:
 workloadAttestors:
   k8s:
     namespaceLabels: {{ .Values.agent.namespaceLabels }}
-    {{- if eq .Values.agent.podToken "required" }}
+    {{- if ne .Values.agent.podToken "off" }}
     podToken:
-      mode: required
+      mode: {{ .Values.agent.podToken }}
       folder: /run/assay/pod-tokens
     {{- end }}
     kubelet:
@@ -119,9 +119,13 @@ workloadSocket:
   path: /run/assay/workload/api.sock
 holderSocket:
   path: /run/assay/holder/holder.sock
-{{- if eq .Values.agent.podToken "required" }}
+{{- if ne .Values.agent.podToken "off" }}
 podTokens:
   folder: /run/assay/pod-tokens
+{{- end }}
+{{- if eq .Values.agent.podToken "fallback" }}
+podSockets:
+  folder: /run/assay/pods
 {{- end }}
 observability:
   address: 0.0.0.0
