@@ -80,8 +80,16 @@ export function followCluster(
   follow<Namespace>({
     what: "namespaces",
     cache: cluster.namespaces,
-    put: (value) => index.putNamespace(value),
-    remove: (value) => index.removeNamespace(value),
+    put: (value) => {
+      // How many namespaces a resource selects is part of its status, pods or no pods.
+      const before = index.namespace(value.name);
+      for (const name of index.rulesThatTell(before, value)) listener.described(name);
+      return index.putNamespace(value);
+    },
+    remove: (value) => {
+      for (const name of index.rulesThatTell(value, undefined)) listener.described(name);
+      return index.removeNamespace(value);
+    },
   });
   follow<Node>({
     what: "nodes",

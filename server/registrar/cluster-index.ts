@@ -1,7 +1,7 @@
 import type { Namespace } from "../k8s/objects/namespace.ts";
 import type { Node } from "../k8s/objects/node.ts";
 import type { Pod } from "../k8s/objects/pod.ts";
-import { type PodSurroundings, selects } from "./desired-entries.ts";
+import { type PodSurroundings, selects, selectsNamespace } from "./desired-entries.ts";
 import { podGroup, staticGroup } from "./desired-entry.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
 import type { StaticEntry } from "./resources/cluster-static-entry.ts";
@@ -101,6 +101,21 @@ export class ClusterIndex {
     // A node that was made anew under its name may be here already.
     if (this.#nodes.get(name)?.uid === uid) this.#nodes.delete(name);
     return this.#groupsOfNode(name);
+  }
+
+  /** Names of the rules that select another of two states of a namespace; undefined is a namespace that is not there. */
+  rulesThatTell(before: Namespace | undefined, after: Namespace | undefined): readonly string[] {
+    const isSelected = (rule: PodRule, namespace: Namespace | undefined): boolean =>
+      namespace !== undefined && selectsNamespace(rule, namespace);
+    const rules = [...this.#rules];
+    return rules.flatMap(([name, rule]) =>
+      isSelected(rule, before) === isSelected(rule, after) ? [] : [name],
+    );
+  }
+
+  /** A namespace by name. */
+  namespace(name: string): Namespace | undefined {
+    return this.#namespaces.get(name);
   }
 
   putNamespace(namespace: Namespace): readonly string[] {

@@ -49,6 +49,14 @@ export type RuleOutcome = { readonly rule: PodRule } & (
   | { readonly kind: "failed"; readonly message: string }
 );
 
+/** Whether a rule is about the pods of a namespace, if that is not ignored altogether. */
+export function selectsNamespace(rule: PodRule, { name, labels }: Namespace): boolean {
+  return (
+    (rule.onlyNamespace === undefined || rule.onlyNamespace === name) &&
+    rule.namespaceSelector.matches(labels)
+  );
+}
+
 /** Whether a rule is about a pod. */
 export function selects(
   rule: PodRule,
@@ -59,9 +67,8 @@ export function selects(
   return (
     namespace !== undefined &&
     !ignoredNamespaces.has(pod.namespace) &&
-    (rule.onlyNamespace === undefined || rule.onlyNamespace === pod.namespace) &&
     rule.podSelector.matches(pod.labels) &&
-    rule.namespaceSelector.matches(namespace.labels)
+    selectsNamespace(rule, namespace)
   );
 }
 

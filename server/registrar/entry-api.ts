@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type Admin,
   type EntryResult,
@@ -6,10 +6,11 @@ import {
   EntryWithMetadataSchema,
   type RegistrarReport,
 } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
-import { Status } from "../../runtime/errors/status-error.ts";
+import { Status, type StatusError } from "../../runtime/errors/status-error.ts";
 import type { Client } from "../../runtime/rpc/client.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { ActualEntry, DesiredEntry } from "./desired-entry.ts";
+import { inSizedCalls, isTooLarge } from "./sized-calls.ts";
 
 /** What became of one item of a batch. */
 export type ItemOutcome =
@@ -48,27 +49,55 @@ export function adminEntryApi(admin: AdminCalls, cluster: string): EntryApi {
   return {
     async *listOwn(signal) {
       let pageToken = "";
-      do {
-        const request = { originCluster: cluster, pageSize: PAGE_SIZE, pageToken };
-        const page = await admin.listEntries(request, options(signal));
+      let pageSize = PAGE_SIZE;
+      for (;;) {
+        const request = { originCluster: cluster, pageSize, pageToken };
+        const page = await admin.listEntries(request, options(signal)).catch((err: unknown) => {
+          if (!isTooLarge(err) || pageSize === 1) throw err;
+        });
+        if (page === undefined) {
+          pageSize = Math.ceil(pageSize / 2);
+          continue;
+        }
         yield page.entries.flatMap((each) => decodeEntry(each) ?? []);
         pageToken = page.nextPageToken;
-      } while (pageToken !== "");
+        if (pageToken === "") return;
+      }
     },
-    create: async (entries, signal) => {
-      const request = { entries: entries.map((entry) => encodeEntry(entry)) };
-      return outcomesOf(await admin.batchCreateEntry(request, options(signal)));
-    },
-    update: async (entries, signal) => {
-      const request = { entries: entries.map((entry) => encodeEntry(entry, entry.id)) };
-      return outcomesOf(await admin.batchUpdateEntry(request, options(signal)));
-    },
+    create: (entries, signal) =>
+      inSizedCalls(
+        entries.map((entry) => encodeEntry(entry)),
+        {
+          ...sized,
+          call: async (part) =>
+            outcomesOf(await admin.batchCreateEntry({ entries: [...part] }, options(signal))),
+        },
+      ),
+    update: (entries, signal) =>
+      inSizedCalls(
+        entries.map((entry) => encodeEntry(entry, entry.id)),
+        {
+          ...sized,
+          call: async (part) =>
+            outcomesOf(await admin.batchUpdateEntry({ entries: [...part] }, options(signal))),
+        },
+      ),
     delete: async (ids, signal) =>
       outcomesOf(await admin.batchDeleteEntry({ ids: [...ids] }, options(signal))),
     report: async (report, signal) =>
       (await admin.reportRegistrar({ report }, options(signal))).confirmedHolds,
   };
 }
+
+/** How entries are sent in calls that fit. */
+const sized = {
+  sizeOf: (entry: EntryWithMetadata) => toBinary(EntryWithMetadataSchema, entry).length,
+  refuse: (_: EntryWithMetadata, { code }: StatusError): ItemOutcome => ({
+    ok: false,
+    code,
+    message: "the entry is too large for a message",
+  }),
+};
 
 function outcomesOf({
   results,

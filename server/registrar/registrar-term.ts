@@ -11,6 +11,7 @@ import {
   needsServices,
   type RuleOutcome,
   selects,
+  selectsNamespace,
   staticEntry,
 } from "./desired-entries.ts";
 import { type DesiredEntry, ENTRY_LABELS } from "./desired-entry.ts";
@@ -162,8 +163,9 @@ export class RegistrarTerm implements ChangeListener {
   async resync(list: () => Promise<ListedEntries>): Promise<void> {
     const written = new Set<string>();
     this.#writtenSince = written;
-    const { byGroup } = await list();
-    this.#writtenSince = undefined;
+    const { byGroup } = await list().finally(() => {
+      this.#writtenSince = undefined;
+    });
     for (const group of new Set([...byGroup.keys(), ...this.book.groups])) {
       if (written.has(group) || this.writer.isPending(group)) continue;
       const listed = byGroup.get(group) ?? [];
@@ -307,8 +309,7 @@ export class RegistrarTerm implements ChangeListener {
     let namespacesIgnored = 0;
     if (rule === undefined) return { namespacesSelected, namespacesIgnored };
     for (const namespace of this.index.namespaces) {
-      const isMeant = rule.onlyNamespace === undefined || rule.onlyNamespace === namespace.name;
-      if (!isMeant || !rule.namespaceSelector.matches(namespace.labels)) continue;
+      if (!selectsNamespace(rule, namespace)) continue;
       namespacesSelected += 1;
       if (this.#deps.rules.ignoredNamespaces.has(namespace.name)) namespacesIgnored += 1;
     }

@@ -53,38 +53,61 @@ export async function runLeading(
   if (namespace === undefined) return lead(signal);
   const holder = new LeaseHolder(deps, namespace);
   while (!signal.aborted) {
-    if (!(await holder.tryHold(signal))) {
+    const askedAtMs = clock.monotonicMs();
+    if (!(await within(GIVE_UP_MS, clock, signal, (limited) => holder.tryHold(limited)))) {
       await clock.sleep(RENEW_MS, signal);
       continue;
     }
     log.info({ instance: deps.instance }, "Registrar leads");
     const lost = new AbortController();
     const leading = lead(AbortSignal.any([signal, lost.signal]));
-    const renewing = keep(deps, holder, lost, signal);
+    const renewing = keep(deps, holder, { lost, heldAtMs: askedAtMs }, signal);
     await leading.finally(() => lost.abort());
     await renewing;
   }
   await holder.release();
 }
 
+/**
+ * Renews the Lease until it is lost. It counts from when it was last asked for with success, since it may be written at once and
+ * answered late, and no attempt goes on for longer than it holds.
+ */
 async function keep(
   { clock, log }: LeadingDeps,
   holder: LeaseHolder,
-  lost: AbortController,
+  { lost, heldAtMs: since }: { readonly lost: AbortController; readonly heldAtMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost.signal]);
-  let heldAtMs = clock.monotonicMs();
+  let heldAtMs = since;
   for (;;) {
     await clock.sleep(RENEW_MS / 2, either);
     if (either.aborted) return;
-    if (await holder.tryHold(either)) heldAtMs = clock.monotonicMs();
-    else if (holder.isTaken || clock.monotonicMs() - heldAtMs > GIVE_UP_MS) {
+    const askedAtMs = clock.monotonicMs();
+    const leftMs = heldAtMs + GIVE_UP_MS - askedAtMs;
+    const isHeld =
+      leftMs > 0 && (await within(leftMs, clock, either, (limited) => holder.tryHold(limited)));
+    if (either.aborted) return;
+    if (isHeld) heldAtMs = askedAtMs;
+    if (holder.isTaken || clock.monotonicMs() - heldAtMs >= GIVE_UP_MS) {
       log.warn("Registrar leads no more");
       lost.abort();
       return;
     }
   }
+}
+
+/** Tries for so long at most; what `attempt` gets aborts then, and false is the answer however long it goes on. */
+async function within(
+  limitMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+  attempt: (signal: AbortSignal) => Promise<boolean>,
+): Promise<boolean> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const late = clock.sleep(limitMs, either).then(() => false);
+  return Promise.race([attempt(either), late]).finally(() => over.abort());
 }
 
 /** The Lease, as one process sees it. Whose it is goes by how long it has not changed, not by the clocks of others. */

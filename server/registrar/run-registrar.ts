@@ -97,6 +97,8 @@ async function runTerm(
     },
     stop,
   );
+  // Without it nothing is heard of the resources any more.
+  watching.catch(() => ended.abort());
   try {
     await Promise.all(
       [cluster.namespaces, cluster.nodes, cluster.pods].map((cache) => cache.ready(stop)),

@@ -549,6 +549,26 @@ describe("the registrar", () => {
     );
   });
 
+  it("says how many namespaces a resource selects, pods or no pods", async () => {
+    await using world = await World.open();
+    world.resource("ClusterSPIFFEID", "labelled", {
+      spiffeIDTemplate: SA,
+      namespaceSelector: { matchLabels: { tier: "new" } },
+    });
+    const name = { name: "labelled" };
+    const selected = async (count: number): Promise<void> => {
+      await eventually(`${count} namespaces`, async () => {
+        const { stats } = await world.status("ClusterSPIFFEID", name, "Ready", "NoPods");
+        return stats["namespacesSelected"] === count || undefined;
+      });
+    };
+    await selected(0);
+    world.kube.put("namespaces", { metadata: { name: "later", labels: { tier: "new" } } });
+    await selected(1);
+    world.kube.put("namespaces", { metadata: { name: "later" } });
+    await selected(0);
+  });
+
   it("takes turns by a lease where it is told to", async () => {
     await using world = await World.open(() => {}, { leaseNamespace: "assay-system" });
     world.resource("ClusterSPIFFEID", "default", { spiffeIDTemplate: SA });
