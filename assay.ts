@@ -94,6 +94,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
         random,
       }),
   },
+  oidc: {
+    description: "OIDC discovery, for verifiers that know nothing of SPIFFE.",
+    add: async (program, io) =>
+      (await import("./server/cli/oidc-commands.ts")).addOidcCommands(program, io),
+  },
   why: {
     description: "Why a process has no identity.",
     add: async (program, io) =>

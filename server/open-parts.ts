@@ -17,8 +17,10 @@ import { NetworkCallers } from "./endpoints/network-callers.ts";
 import type { KnownClusters } from "./k8s/known-clusters.ts";
 import { FirstUse } from "./node-attestation/first-use.ts";
 import { LastSeen } from "./node-attestation/last-seen.ts";
+import type { ProviderEndpoint } from "./oidc/provider-endpoint.ts";
 import { openClusters } from "./open-clusters.ts";
 import { type Core, openCore } from "./open-core.ts";
+import { openOidc } from "./open-oidc.ts";
 import { openReload, type Reloading } from "./open-reload.ts";
 import { registrarMetrics } from "./registrar/metrics.ts";
 import type { ServerDeps } from "./server-deps.ts";
@@ -45,6 +47,7 @@ export interface Parts {
   /** Present where the configuration wants the bundle to be served over HTTPS. */
   readonly bundleEndpoint: BundleEndpoint | undefined;
   readonly observability: ObservabilityEndpoint | undefined;
+  readonly oidc: ProviderEndpoint | undefined;
   readonly reload: Reloading["reload"];
   readonly registrars: RegistrarParts;
 }
@@ -157,6 +160,8 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   const observability = enabled
     ? opening.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }))
     : undefined;
+  const oidc =
+    config.oidc === undefined ? undefined : opening.use(await openOidc(deps, config.oidc, core));
   const { reload } = reloading;
   complete.resolve();
   return {
@@ -173,6 +178,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     endpoint,
     bundleEndpoint,
     observability,
+    oidc,
     reload,
     registrars: { ...served, metrics: registrarMetrics(metrics) },
   };

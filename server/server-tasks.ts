@@ -81,6 +81,7 @@ export function serverTasks(
         { clusters: known.clusters, store, audit, clock, random, log: log("clusters") },
         stop,
       ),
+    ...(parts.oidc === undefined ? {} : { oidc: parts.oidc.run.bind(parts.oidc) }),
     heartbeats: (stop) =>
       runHeartbeats(
         {

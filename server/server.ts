@@ -45,6 +45,11 @@ export class Server implements AsyncDisposable {
     return this.#parts.observability?.port;
   }
 
+  /** The port of OIDC discovery; undefined where it is not served, 0 on a Unix socket. */
+  get oidcPort(): number | undefined {
+    return this.#parts.oidc?.port;
+  }
+
   /** Reads the configuration again and applies of it what a running server can. @throws {ConfigError} and applies nothing */
   reload(options: { readonly dryRun: boolean }): Promise<ConfigDifference> {
     return this.#parts.reload(options);

@@ -3,6 +3,7 @@ import { agentConfigSchema } from "../../agent/config/agent-config.ts";
 import { csiConfigSchema } from "../../agent/config/csi-config.ts";
 import { filesConfigSchema } from "../../agent/config/files-config.ts";
 import { describeSchema, type SettingRow } from "../../runtime/config/describe-schema.ts";
+import { oidcConfigSchema } from "../../server/config/oidc-settings.ts";
 import { registrarConfigSchema } from "../../server/config/registrar-config.ts";
 import { serverConfigSchema } from "../../server/config/server-config.ts";
 import { block, code, GENERATED, prose, table } from "./markdown.ts";
@@ -16,6 +17,7 @@ export interface ConfigFile {
     | typeof agentConfigSchema
     | typeof csiConfigSchema
     | typeof filesConfigSchema
+    | typeof oidcConfigSchema
     | typeof registrarConfigSchema;
   readonly example: URL;
 }
@@ -53,6 +55,12 @@ export const CONFIG_FILES: readonly ConfigFile[] = [
     place: "/etc/assay/files.yaml",
     schema: filesConfigSchema,
     example: new URL("../files/files.yaml", import.meta.url),
+  },
+  {
+    title: "OIDC provider",
+    place: "/etc/assay/oidc.yaml",
+    schema: oidcConfigSchema,
+    example: new URL("../oidc/oidc.yaml", import.meta.url),
   },
 ];
 

@@ -1,15 +1,17 @@
 import { constants, hash } from "node:crypto";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Server } from "node:https";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
+import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import { describeError } from "../errors/describe.ts";
 import type { ReadFeed } from "../feed.ts";
 import type { Logger } from "../log.ts";
+import { placeSocket, removeSocket, type SocketFile } from "../peer/socket-file.ts";
 
 // Not imported: that reads every export, and one of them loads a whole HTTP client, 5 MB of memory that nobody uses.
-const { createServer } = process.getBuiltinModule("node:https");
+const http = process.getBuiltinModule("node:http");
+const https = process.getBuiltinModule("node:https");
 
 /** A document as it is answered with. */
 export interface ServedDocument {
@@ -19,19 +21,33 @@ export interface ServedDocument {
   readonly cacheControl: string;
 }
 
-export interface DocumentServerOptions {
-  /** IP address to listen on. */
-  readonly address: string;
-  /** 0 for any free port. */
-  readonly port: number;
+/** HTTPS on the network, or HTTP on a Unix socket for a proxy on this machine. */
+export type DocumentListen =
+  | {
+      /** IP address to listen on. */
+      readonly address: string;
+      /** 0 for any free port. */
+      readonly port: number;
+      /** Certificate and key; what is shown follows it, from the next handshake on. */
+      readonly certificate: ReadFeed<SecureContextOptions>;
+    }
+  | {
+      readonly socketPath: string;
+      /** Permission bits of the socket. */
+      readonly mode: number;
+    };
+
+export type DocumentServerOptions = DocumentListen & {
   /** Connections at the same time; more are closed at once. */
   readonly maxConnections: number;
-  /** Certificate and key; what is shown follows it, from the next handshake on. */
-  readonly certificate: ReadFeed<SecureContextOptions>;
-  /** What stands under a path now; undefined for nothing. */
-  readonly documentAt: (path: string) => ServedDocument | undefined;
+  /**
+   * What stands under a path now; undefined for nothing, "later" for what cannot be told yet.
+   *
+   * @param host the Host header, as it came
+   */
+  readonly documentAt: (path: string, host: string) => ServedDocument | "later" | undefined;
   readonly log: Logger;
-}
+};
 
 /** A request's head must be here within this time, and an idle connection is kept as long. */
 const HEAD_MS = 5_000;
@@ -41,44 +57,55 @@ const MAX_HEAD_BYTES = 8192;
 const MAX_REQUESTS_PER_CONNECTION = 100;
 
 /**
- * Serves a few public documents over HTTPS, to anybody: GET and HEAD of known paths, with entity tags. It asks for no client
+ * Serves a few public documents, to anybody: GET and HEAD of known paths, with entity tags. It asks for no client
  * certificate, reads no body, and takes no notice of credentials. No session is resumed.
  */
 export class DocumentServer implements AsyncDisposable {
-  readonly #server: Server;
+  readonly #server: HttpServer | HttpsServer;
+  #file: SocketFile | undefined;
   readonly #closed = new AbortController();
   readonly #following: Promise<void>;
 
   /** Listens when it returns. */
   static async open(options: DocumentServerOptions): Promise<DocumentServer> {
     const server = new DocumentServer(options);
-    server.#server.listen({ host: options.address, port: options.port });
-    await once(server.#server, "listening");
+    if ("socketPath" in options) {
+      const { socketPath, mode } = options;
+      server.#file = await placeSocket(socketPath, mode, (path) => server.#listen({ path }));
+    } else {
+      await server.#listen({ host: options.address, port: options.port });
+    }
     server.#server.on("error", (err) => options.log.error({ err }, "Accepting connections fails"));
     return server;
   }
 
   private constructor(options: DocumentServerOptions) {
-    const { certificate, documentAt, log } = options;
-    this.#server = createServer(
-      {
-        ...contextOf(certificate.value),
-        ALPNProtocols: ["http/1.1"],
-        handshakeTimeout: HEAD_MS,
-        headersTimeout: HEAD_MS,
-        requestTimeout: HEAD_MS,
-        keepAliveTimeout: HEAD_MS,
-        maxHeaderSize: MAX_HEAD_BYTES,
-      },
-      (request, response) => {
-        try {
-          answer(request, response, documentAt);
-        } catch (err) {
-          log.error({ err: describeError(err) }, "Document could not be served");
-          refuse(response, 500, "internal error\n");
-        }
-      },
-    );
+    const { documentAt, log } = options;
+    const limits = {
+      headersTimeout: HEAD_MS,
+      requestTimeout: HEAD_MS,
+      keepAliveTimeout: HEAD_MS,
+      maxHeaderSize: MAX_HEAD_BYTES,
+    };
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+      try {
+        answer(request, response, documentAt);
+      } catch (err) {
+        log.error({ err: describeError(err) }, "Document could not be served");
+        refuse(response, 500, "internal error\n");
+      }
+    };
+    if ("socketPath" in options) {
+      this.#server = http.createServer(limits, onRequest);
+      this.#following = Promise.resolve();
+    } else {
+      const { certificate } = options;
+      const context = contextOf(certificate.value);
+      const tls = { ...context, ALPNProtocols: ["http/1.1"], handshakeTimeout: HEAD_MS };
+      const server = https.createServer({ ...tls, ...limits }, onRequest);
+      this.#server = server;
+      this.#following = this.#follow(server, certificate);
+    }
     this.#server.maxConnections = options.maxConnections;
     this.#server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
     this.#server.setTimeout(STILL_MS);
@@ -86,10 +113,9 @@ export class DocumentServer implements AsyncDisposable {
       log.debug({ caller_addr: socket.remoteAddress, err }, "TLS handshake failed");
       socket.destroy();
     });
-    this.#following = this.#follow(certificate);
   }
 
-  /** The port that was taken. */
+  /** The port that was taken; 0 on a Unix socket. */
   get port(): number {
     const address: AddressInfo | string | null = this.#server.address();
     return typeof address === "object" && address !== null ? address.port : 0;
@@ -97,6 +123,8 @@ export class DocumentServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
+    if (this.#file !== undefined) await removeSocket(this.#file);
+    this.#file = undefined;
     if (this.#server.listening) {
       const closed = once(this.#server, "close");
       this.#server.close();
@@ -106,9 +134,14 @@ export class DocumentServer implements AsyncDisposable {
     await this.#following;
   }
 
-  async #follow(certificate: ReadFeed<SecureContextOptions>): Promise<void> {
+  async #listen(where: { path: string } | { host: string; port: number }): Promise<void> {
+    this.#server.listen(where);
+    await once(this.#server, "listening");
+  }
+
+  async #follow(server: HttpsServer, certificate: ReadFeed<SecureContextOptions>): Promise<void> {
     for await (const context of certificate.subscribe(this.#closed.signal)) {
-      this.#server.setSecureContext(contextOf(context));
+      server.setSecureContext(contextOf(context));
     }
   }
 }
@@ -134,9 +167,14 @@ function answer(
     return;
   }
   const [path = ""] = url.split("?", 1);
-  const document = documentAt(path);
+  const document = documentAt(path, headers.host ?? "");
   if (document === undefined) {
     refuse(response, 404, "not found\n");
+    return;
+  }
+  if (document === "later") {
+    response.setHeader("retry-after", "1");
+    refuse(response, 503, "not available yet\n");
     return;
   }
   const { body, contentType, cacheControl } = document;

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { formatDuration } from "../../runtime/config/duration.ts";
 import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { guaranteedTtl } from "./authority-schedule.ts";
+import { issuerProblem } from "./issuer-url.ts";
 import { jwsAlgorithmOf, jwtKeyTypesOf } from "./issuing-settings.ts";
 import type { ServerConfig } from "./server-config.ts";
 
@@ -22,6 +23,7 @@ export function checkRelations(config: ServerConfig): readonly ConfigProblem[] {
   checkOperators(config, TrustDomain.parse(config.trustDomain), refuse);
   checkLifetimes(config, refuse);
   checkAlgorithms(config, refuse);
+  checkOidc(config, refuse);
   checkUsers(config, refuse);
   checkRegistrars(config, refuse);
   checkFederation(config, refuse);
@@ -97,6 +99,23 @@ function checkLifetimes({ ca }: ServerConfig, refuse: Refuse): void {
     if (ca[key] < MINUTE) refuse(["ca", key], "expected at least 1m");
   }
   if (ca.jwtSvidTtl < MINUTE / 6) refuse(["ca", "jwtSvidTtl"], "expected at least 10s");
+}
+
+/** Tokens name the issuer, so it is a setting of the authorities, and the only one there is. */
+function checkOidc({ ca, oidc }: ServerConfig, refuse: Refuse): void {
+  if (oidc === undefined) return;
+  const problem = ca.jwtIssuer === undefined ? "expected an issuer" : issuerProblem(ca.jwtIssuer);
+  if (problem !== undefined) refuse(["ca", "jwtIssuer"], `${problem}, since there is oidc`);
+  if (oidc.maxAge > ca.authorityTtl / 6) {
+    refuse(
+      ["oidc", "maxAge"],
+      "expected at most a sixth of ca.authorityTtl: a key is published a third before it signs",
+    );
+  }
+  const signed = jwtKeyTypesOf(ca).map(jwsAlgorithmOf);
+  if (!signed.some((algorithm) => oidc.algorithms.includes(algorithm))) {
+    refuse(["oidc", "algorithms"], `expected ${signed.join(" or ")}, as ca.jwtKeyTypes`);
+  }
 }
 
 /** Who wants a token names an algorithm, so each has one authority. */

@@ -54,6 +54,22 @@ describe("serverConfigSchema", () => {
         "jwt.audiences.api://AzureADTokenExchange.algorithm: expected ES256, as ca.jwtKeyTypes",
     },
     {
+      name: "discovery for tokens that name no issuer",
+      text: "oidc: {listen: {type: socket, path: /run/oidc.sock}}",
+      problem: "ca.jwtIssuer: expected an issuer, since there is oidc",
+    },
+    {
+      name: "documents that caches keep longer than a new key is announced",
+      text: "ca: {jwtIssuer: 'https://o.test', authorityTtl: 2h, jwtSvidTtl: 5m, x509SvidTtl: 20m, agentTtl: 20m}\noidc: {listen: {type: socket, path: /run/oidc.sock}, maxAge: 1h}",
+      problem:
+        "oidc.maxAge: expected at most a sixth of ca.authorityTtl: a key is published a third before it signs",
+    },
+    {
+      name: "discovery of keys that no token is signed with",
+      text: "ca: {jwtIssuer: 'https://o.test', jwtKeyTypes: [ec-p384]}\noidc: {listen: {type: socket, path: /run/oidc.sock}}",
+      problem: "oidc.algorithms: expected ES384, as ca.jwtKeyTypes",
+    },
+    {
       name: "a name instead of an address",
       text: "listen: {address: localhost}",
       problem: "listen.address: expected an IP address",

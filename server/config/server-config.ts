@@ -24,6 +24,7 @@ import {
   type KeyManagerSettings,
   keyManagerSchema,
 } from "./issuing-settings.ts";
+import { type OidcSettings, oidcSchema } from "./oidc-settings.ts";
 import { type PublisherSettings, publishersSchema } from "./publisher-settings.ts";
 import { type RegistrarsSettings, registrarsSchema } from "./registrar-settings.ts";
 import {
@@ -50,6 +51,7 @@ export interface ServerConfig {
   readonly keyManager: KeyManagerSettings;
   readonly ca: CaSettings;
   readonly jwt: JwtSettings;
+  readonly oidc?: OidcSettings | undefined;
   readonly nodeAttestors: AttestorSettings;
   readonly bundlePublishers: PublisherSettings;
   readonly registrar: RegistrarsSettings;
@@ -86,6 +88,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     keyManager: keyManagerSchema,
     ca: caSchema,
     jwt: jwtSchema,
+    oidc: oidcSchema,
     nodeAttestors: attestorsSchema,
     bundlePublishers: publishersSchema,
     registrar: registrarsSchema,
