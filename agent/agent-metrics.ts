@@ -30,9 +30,15 @@ export function workloadCounters(metrics: Metrics): WorkloadCounters {
     "Callers without identity that were held for a moment (waitForIdentity), by outcome.",
     ["outcome"],
   );
+  const rejections = metrics.counter(
+    "assay_agent_sds_rejections_total",
+    "Secrets that a proxy could not use (NACK).",
+    [],
+  );
   return {
     refused: (reason) => refusals.inc({ reason }),
     held: (isServed) => held.inc({ outcome: isServed ? "served" : "refused" }),
+    secretsRejected: () => rejections.inc(),
   };
 }
 

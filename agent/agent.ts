@@ -101,6 +101,7 @@ export class Agent implements AsyncDisposable {
         ...deps,
         workloadSocket: "holder" in workloadSocket ? undefined : workloadSocket,
         limits: config.limits,
+        sds: config.sds,
         delegation: config.delegation,
         broker: brokerOptions(deps, core),
         waitForIdentityMs: config.waitForIdentity,

@@ -15,6 +15,7 @@ import {
   type TrustBundleSettings,
   trustBundleSchema,
 } from "./node-settings.ts";
+import { type SdsSettings, sdsSchema } from "./sds-settings.ts";
 import {
   type AuditSettings,
   auditSchema,
@@ -44,6 +45,7 @@ export interface AgentConfig {
   readonly state: StateSettings;
   readonly workloadSocket: WorkloadSocketSettings;
   readonly adminSocket: SocketSettings;
+  readonly sds: SdsSettings;
   readonly delegation: DelegationSettings;
   readonly broker: BrokerSettings;
   readonly workloadAttestors: WorkloadAttestorSettings;
@@ -83,6 +85,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     adminSocket: socketSchema("/run/assay/agent/admin.sock", 0o600).describe(
       "Where the administrator of this machine asks the agent.",
     ),
+    sds: sdsSchema,
     delegation: delegationSchema,
     broker: brokerSchema,
     workloadAttestors: workloadAttestorsSchema,

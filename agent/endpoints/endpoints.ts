@@ -11,6 +11,7 @@ import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { DelegationSettings } from "../config/delegation-settings.ts";
+import type { SdsSettings } from "../config/sds-settings.ts";
 import type { LimitSettings } from "../config/serving-settings.ts";
 import { type AttestDeps, attestCaller } from "../workload-attestation/attest.ts";
 import type { OpenAttestors } from "../workload-attestation/open-attestors.ts";
@@ -32,6 +33,7 @@ export interface EndpointsDeps {
   /** User IDs that may use the admin socket. */
   readonly adminUids: ReadonlySet<number>;
   readonly limits: LimitSettings;
+  readonly sds: SdsSettings;
   readonly delegation: DelegationSettings;
   /** Absent unless brokers may call. */
   readonly broker?: BrokerOptions | undefined;
@@ -95,6 +97,8 @@ export class Endpoints implements AsyncDisposable {
     const workloads = opening.use(
       new WorkloadEndpoint({
         ...session,
+        counters,
+        sds: deps.sds,
         maxConnections: limits.maxConnections,
         maxStreams: limits.maxStreamsPerCaller + limits.maxCallsPerCaller,
         maxMessageBytes: limits.maxMessageBytes,

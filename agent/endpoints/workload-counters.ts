@@ -6,7 +6,13 @@ export interface WorkloadCounters {
   readonly refused: (reason: RefusalReason) => void;
   /** A caller without identity was held (`waitForIdentity`), and is served now or not. */
   readonly held: (isServed: boolean) => void;
+  /** A proxy could not use what it was sent. */
+  readonly secretsRejected: () => void;
 }
 
 /** Counts nothing. */
-export const NO_COUNTERS: WorkloadCounters = { refused: () => {}, held: () => {} };
+export const NO_COUNTERS: WorkloadCounters = {
+  refused: () => {},
+  held: () => {},
+  secretsRejected: () => {},
+};

@@ -1,9 +1,10 @@
 /**
  * The socket that workloads connect to. Each connection's caller is known from the kernel before a
- * byte of it is read (decision D3); on it are served the Workload API, health and reflection.
+ * byte of it is read (decision D3); on it are served the Workload API, Envoy's SDS, health and reflection.
  */
 import type { Socket } from "node:net";
 import { WorkloadFederation } from "../../proto/gen/assay/workload/v1/federation_pb.ts";
+import { SecretDiscoveryService } from "../../proto/gen/envoy/service/secret/v3/sds_pb.ts";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { SpiffeWorkloadAPI } from "../../proto/gen/spiffe/workload/workload_pb.ts";
@@ -11,19 +12,19 @@ import type { Logger } from "../../runtime/log.ts";
 import { type UnixEndpoint, UnixListener } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import { RpcServer } from "../../runtime/rpc/server.ts";
-import { service } from "../../runtime/rpc/service.ts";
+import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { readCgroupPath } from "../workload-attestation/process-facts.ts";
 import { admitCall, type CallerLimits, limitKey } from "./caller-limits.ts";
 import { endpointHealth } from "./endpoint-health.ts";
 import { Reflection } from "./reflection.ts";
+import { SdsApi, type SdsApiDeps } from "./sds/sds-api.ts";
 import { requireHeader, requireSecurityHeader, WORKLOAD_HEADER } from "./security-header.ts";
 import { WorkloadApi } from "./workload-api.ts";
 import { workloadFederation } from "./workload-federation.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
-import type { WorkloadSessionDeps } from "./workload-session.ts";
 
-export interface WorkloadEndpointDeps extends WorkloadSessionDeps {
+export interface WorkloadEndpointDeps extends SdsApiDeps {
   readonly limits: CallerLimits;
   /** At a time, however many sockets they come from. */
   readonly maxConnections: number;
@@ -50,9 +51,13 @@ export class WorkloadEndpoint implements AsyncDisposable {
   constructor(deps: WorkloadEndpointDeps) {
     this.#deps = deps;
     const { views, log, clock, random } = deps;
+    const sds: Registration<WorkloadPeer>[] = deps.sds.enabled
+      ? [service(SecretDiscoveryService, new SdsApi(deps))]
+      : [];
     const reflection = new Reflection([
       SpiffeWorkloadAPI,
       WorkloadFederation,
+      ...sds.map(({ desc }) => desc),
       Health,
       ServerReflection,
     ]);
@@ -60,6 +65,7 @@ export class WorkloadEndpoint implements AsyncDisposable {
       services: [
         service(SpiffeWorkloadAPI, new WorkloadApi(deps)),
         service(WorkloadFederation, workloadFederation(deps)),
+        ...sds,
         service(Health, endpointHealth(views)),
         service(ServerReflection, {
           serverReflectionInfo: (requests) => reflection.serverReflectionInfo(requests),

@@ -1,4 +1,5 @@
 import { chmod } from "node:fs/promises";
+import { sdsSchema } from "../../agent/config/sds-settings.ts";
 import type { LimitSettings } from "../../agent/config/serving-settings.ts";
 import { Endpoints } from "../../agent/endpoints/endpoints.ts";
 import { openAttestors } from "../../agent/workload-attestation/open-attestors.ts";
@@ -57,6 +58,7 @@ export class WorkloadMachine implements AsyncDisposable {
         adminSocket: { path: machine.adminSocket, mode: 0o600 },
         adminUids: new Set([process.getuid?.() ?? 0]),
         limits: { ...limits, ...changes },
+        sds: sdsSchema.parse({}),
         delegation: { delegates: [], maxStreams: 16 },
         waitForIdentityMs: 0,
         views,
