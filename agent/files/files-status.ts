@@ -9,6 +9,8 @@ export class FilesStatus {
   #notAfter: Date | undefined;
   #isWithdrawn = false;
   #areRemoved = false;
+  #isEarlier = false;
+  #isWritten = false;
   #failure: string | undefined;
   #missing: readonly string[] = [];
 
@@ -16,9 +18,22 @@ export class FilesStatus {
   written(notAfter: Date, missing: readonly string[]): void {
     this.#notAfter = notAfter;
     this.#missing = missing;
+    this.#isWritten = true;
+    this.#isEarlier = false;
     this.#isWithdrawn = false;
     this.#areRemoved = false;
     this.#failure = undefined;
+  }
+
+  /** An earlier run has left files. @param notAfter when the certificate in them ends */
+  foundEarlier(notAfter: Date): void {
+    this.#notAfter = notAfter;
+    this.#isEarlier = true;
+  }
+
+  /** Whether files have been written in this run. */
+  get isWritten(): boolean {
+    return this.#isWritten;
   }
 
   withdrawn(removed: boolean): void {
@@ -38,6 +53,7 @@ export class FilesStatus {
   get identity(): CheckResult {
     if (this.#areRemoved) return { state: "failed", detail: "withdrawn, files are removed" };
     if (this.#isWithdrawn) return { state: "degraded", detail: "withdrawn, files are kept" };
+    if (this.#isEarlier) return { state: "degraded", detail: "files are of an earlier run" };
     return this.#notAfter === undefined
       ? { state: "failed", detail: "no identity has come yet" }
       : { state: "ok" };

@@ -8,6 +8,7 @@ import { runTasks } from "../../runtime/process/tasks.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { type FilesEvents, keepFiles } from "../../spiffe/files/keep-files.ts";
 import type { FilesConfig } from "../config/files-config.ts";
+import { findEarlierFiles } from "./earlier-files.ts";
 import {
   addFilesHealth,
   addFilesMetrics,
@@ -69,6 +70,17 @@ export async function runFiles(
       files: (until) =>
         keepFiles({ ...options, ...eventsOf({ status, counters, reloader, command, log }) }, until),
       reloads: (until) => reloader.run(until),
+      "the look at earlier files": async (until) => {
+        // Who wants files removed does not want those of an identity that may be gone.
+        if (config.withdrawal.action === "remove") return;
+        const { directory, files } = options;
+        const isWritten = (): boolean => status.isWritten;
+        const onFound = (notAfter: Date): void => {
+          status.foundEarlier(notAfter);
+          command?.filesReady(false);
+        };
+        await findEarlierFiles({ directory, files, isWritten, onFound, clock, log }, until);
+      },
       "the command": async (until) => {
         if (command === undefined) return;
         exitCode = await command.run(until);
