@@ -8,11 +8,12 @@ import { TempDir } from "./temp-dir.ts";
 export interface MachineOptions {
   readonly server?: Settings;
   readonly agent?: Settings;
+  readonly trustDomain?: string;
   /** Where the state lies, instead of a folder of the machine's own. */
   readonly home?: string;
 }
 
-/** The trust domain of all machines here. */
+/** The trust domain of machines that are not told another. */
 export const trustDomain = "example.test";
 
 /** A machine of a test's own: processes from the sources, state in a temporary folder, all gone at the end. */
@@ -34,9 +35,9 @@ export class Machine implements AsyncDisposable {
     const controller = new AbortController();
     const { signal } = controller;
     const clock = systemClock;
-    const { server = {}, agent = {} } = options;
+    const { server = {}, agent = {}, trustDomain: name = trustDomain } = options;
     const local = stack.use(
-      await LocalMachine.prepare({ home, trustDomain, clock, signal, server, agent }),
+      await LocalMachine.prepare({ home, trustDomain: name, clock, signal, server, agent }),
     );
     // First thing at the end: whoever still waits is told.
     stack.defer(() => controller.abort());
@@ -59,7 +60,8 @@ export class Machine implements AsyncDisposable {
   /** For agents that consist of a connection. */
   get bareAgents(): BareAgentOptions {
     const { server: admin, port } = this.local;
-    return { admin, address: `127.0.0.1:${port}`, trustDomain, signal: this.signal };
+    const { trustDomain: name } = this.local;
+    return { admin, address: `127.0.0.1:${port}`, trustDomain: name, signal: this.signal };
   }
 
   /** The deadline and signal of one call. */
