@@ -86,6 +86,14 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
       (await import("./server/cli/mint-commands.ts")).addJwtMintCommand(jwt, io);
     },
   },
+  wit: {
+    description: "WIT-SVIDs (experimental): fetch, validate, mint.",
+    add: async (program, io) => {
+      const wit = program.command("wit");
+      (await import("./agent/cli/wit-commands.ts")).addWitWorkloadCommands(wit, io, clock);
+      (await import("./server/cli/mint-commands.ts")).addWitMintCommand(wit, io);
+    },
+  },
   files: {
     description: "Identities as files, for programs that read those.",
     add: async (program, io) =>

@@ -30,6 +30,7 @@ import { BindingQueue } from "./sync/binding-queue.ts";
 import { Contact } from "./sync/contact.ts";
 import { DEFAULT_ISSUANCE_LIMITS, type IssuanceLimits } from "./sync/issuance-limits.ts";
 import { jwtSvidIssuer } from "./sync/issue-jwt-svid.ts";
+import { witSvidIssuer } from "./sync/issue-wit-svid.ts";
 import { restoreView, storeView } from "./sync/persisted-view.ts";
 import { type ServingDeps, updateServing } from "./sync/serving.ts";
 import { SyncedView } from "./sync/synced-view.ts";
@@ -90,6 +91,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
   const audit = await AgentAudit.open({ directory, maxBytes, identity, clock, log });
   const witness = new AuditWitness(log, loaded?.witnessed ?? [], loaded?.disputedWriters);
 
+  const keys = new KeyPool(config.svidKeyType, KEY_POOL_SIZE);
   const bindings = new BindingQueue();
   const onBinding = bindings.add.bind(bindings);
   const cache = new WorkloadCache({
@@ -99,6 +101,9 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
     maxX509Svids: config.limits.maxX509Svids,
     maxJwtSvids: config.limits.maxJwtSvids,
     issueJwtSvid: jwtSvidIssuer({ connection, clock, onBinding }),
+    issueWitSvid: config.experimental.witSvid
+      ? witSvidIssuer({ connection, keys, clock, onBinding })
+      : undefined,
     onBinding,
     onDelivery: deliveryRecorder(audit, identity, clock),
   });
@@ -130,7 +135,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
     memory,
     audit,
     witness,
-    keys: new KeyPool(config.svidKeyType, KEY_POOL_SIZE),
+    keys,
     cache,
     view,
     bindings,

@@ -179,14 +179,14 @@ async function openAuditExporter(
   return AuditExporter.open({ audit, target, clock, log: log.child({ component: "audit" }) });
 }
 
-function authoritySettings({ ca }: ServerConfig): AuthoritySettings {
+function authoritySettings({ ca, experimental }: ServerConfig): AuthoritySettings {
   const jwt = jwtKeyTypesOf(ca);
   return {
     ttlSeconds: seconds(ca.authorityTtl),
     keyTypes: {
       x509: ca.keyType,
       jwt,
-      ...(ca.witSvids ? { wit: jwt[0] } : {}),
+      ...(experimental.witSvid ? { wit: jwt[0] } : {}),
     },
   };
 }
@@ -211,7 +211,6 @@ function openIssuer(
     jwtSvidTtlSeconds: seconds(ca.jwtSvidTtl),
     agentTtlSeconds: seconds(ca.agentTtl),
     authorityTtlSeconds: seconds(ca.authorityTtl),
-    witSvids: ca.witSvids,
     jwtAlgorithms: jwtKeyTypesOf(ca).map(jwsAlgorithmOf),
     audienceAlgorithms: new Map(
       Object.entries(config.jwt.audiences).map(([audience, { algorithm }]) => [
@@ -219,6 +218,7 @@ function openIssuer(
         algorithm,
       ]),
     ),
+    witSvids: config.experimental.witSvid,
   });
   const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
   const pool = opening.use(

@@ -42,4 +42,6 @@ export {
 export { WorkloadBundleSource } from "./workloadapi/bundle-source.ts";
 export { JwtSource, type JwtSvidRequest } from "./workloadapi/jwt-source.ts";
 export type { SourceOptions } from "./workloadapi/source-options.ts";
+export type { OwnWitSvid } from "./workloadapi/wit-messages.ts";
+export { WitSource, type WitSourceOptions } from "./workloadapi/wit-source.ts";
 export { X509Source, type X509SourceOptions } from "./workloadapi/x509-source.ts";

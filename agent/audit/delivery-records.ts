@@ -1,8 +1,8 @@
 import type { AuditDraft, AuditSubject } from "../../proto/audit/v1/record.ts";
 
-/** An X509-SVID or JWT-SVID on its way to a workload. */
+/** An SVID on its way to a workload. */
 export interface Delivery {
-  readonly kind: "x509" | "jwt";
+  readonly kind: "x509" | "jwt" | "wit";
   readonly spiffeId: string;
   readonly entryId: string;
   readonly entryRevision: bigint;
@@ -56,7 +56,7 @@ export function deliveryRecord(
       kind,
       issuer: delivery.issuer,
       serial: kind === "x509" ? credential : null,
-      jti: kind === "jwt" ? credential : null,
+      jti: kind === "x509" ? null : credential,
       audience,
       expiry: delivery.expiresAt.toISOString(),
     },

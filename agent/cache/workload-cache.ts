@@ -1,7 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Selector } from "../../proto/selector.ts";
-import { invalidArgument, permissionDenied } from "../../runtime/errors/status-error.ts";
+import {
+  invalidArgument,
+  permissionDenied,
+  unimplemented,
+} from "../../runtime/errors/status-error.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
@@ -12,8 +16,14 @@ import { BundleCache, type CachedBundle } from "./bundle-cache.ts";
 import type { CachedEntry } from "./entry.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { instanceKey } from "./instance.ts";
-import { type IssueJwtSvid, type JwtSvid, JwtSvidCache } from "./jwt-svid-cache.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import {
+  type CachedToken,
+  type IssueToken,
+  type JwtSvid,
+  TokenCache,
+  type WitSvid,
+} from "./token-cache.ts";
 import { mayHave, recipientOf, toGrantedEntry } from "./view.ts";
 import type {
   GrantedEntry,
@@ -43,7 +53,9 @@ export interface WorkloadCacheDeps {
   readonly random: Random;
   readonly maxX509Svids: number;
   readonly maxJwtSvids: number;
-  readonly issueJwtSvid: IssueJwtSvid;
+  readonly issueJwtSvid: IssueToken<JwtSvid>;
+  /** Absent where WIT-SVIDs are not offered. */
+  readonly issueWitSvid?: IssueToken<WitSvid> | undefined;
   readonly onBinding: (binding: CredentialBinding) => void;
   readonly onDelivery: (delivery: Delivery) => void;
 }
@@ -62,7 +74,8 @@ const STARTING: ViewStatus = {
  */
 export class WorkloadCache implements WorkloadViews {
   readonly svids: X509SvidCache;
-  readonly jwtSvids: JwtSvidCache;
+  readonly jwtSvids: TokenCache<JwtSvid>;
+  readonly witSvids: TokenCache<WitSvid> | undefined;
   readonly bundles: BundleCache = new BundleCache();
   readonly subscriptions: Subscriptions;
   readonly #deps: WorkloadCacheDeps;
@@ -84,12 +97,14 @@ export class WorkloadCache implements WorkloadViews {
       onDue: () => this.wakeIssuer(),
       onBinding: deps.onBinding,
     });
-    this.jwtSvids = new JwtSvidCache({
+    const tokens = {
       clock: deps.clock,
       maxSvids: deps.maxJwtSvids,
       epoch: () => this.#issuanceEpoch,
-      issue: deps.issueJwtSvid,
-    });
+    };
+    const { issueWitSvid } = deps;
+    this.jwtSvids = new TokenCache({ ...tokens, issue: deps.issueJwtSvid });
+    this.witSvids = issueWitSvid && new TokenCache({ ...tokens, issue: issueWitSvid });
     this.subscriptions = new Subscriptions({
       trustDomain: deps.trustDomain,
       entries: this.#entries,
@@ -202,6 +217,7 @@ export class WorkloadCache implements WorkloadViews {
   removeAllEntries(): void {
     for (const { id } of [...this.#entries.values()]) this.#removeEntry(id, 0n);
     this.jwtSvids.clear();
+    this.witSvids?.clear();
   }
 
   openX509(caller: WorkloadCaller): Subscription {
@@ -245,22 +261,46 @@ export class WorkloadCache implements WorkloadViews {
         reason: "audience_not_allowed",
       });
     }
-    const instance = instanceKey(entry.instanceScope, o.caller.instance);
-    const request = { entryId: entry.id, instance, audience: o.audience };
-    const svid = await this.jwtSvids.fetch(request, { fresh: entry.freshJwt, signal: o.signal });
+    return this.#fetchToken("jwt", this.jwtSvids, entry, o, entry.freshJwt);
+  }
+
+  get offersWitSvids(): boolean {
+    return this.witSvids !== undefined;
+  }
+
+  async fetchWitSvid(o: {
+    readonly caller: WorkloadCaller;
+    readonly entryId: string;
+    readonly signal: AbortSignal;
+  }): Promise<WitSvid> {
+    if (this.witSvids === undefined) throw unimplemented("WIT-SVIDs are not offered here");
+    const entry = this.#grantedEntry(o.caller, o.entryId);
+    return this.#fetchToken("wit", this.witSvids, entry, { ...o, audience: [] }, false);
+  }
+
+  async #fetchToken<T extends CachedToken>(
+    kind: "jwt" | "wit",
+    tokens: TokenCache<T>,
+    entry: CachedEntry,
+    o: Parameters<WorkloadViews["fetchJwtSvid"]>[0],
+    fresh: boolean,
+  ): Promise<T> {
+    const { caller, audience, signal } = o;
+    const instance = instanceKey(entry.instanceScope, caller.instance);
+    const svid = await tokens.fetch({ entryId: entry.id, instance, audience }, { fresh, signal });
     // The entry may have gone, or changed its hint, while the server was signing.
-    const { hint } = this.#grantedEntry(o.caller, o.entryId);
+    const { hint } = this.#grantedEntry(caller, entry.id);
     this.#deps.onDelivery({
-      kind: "jwt",
+      kind,
       spiffeId: svid.spiffeId,
       entryId: entry.id,
       entryRevision: entry.revision,
       credential: svid.jti ?? "",
       issuer: "",
-      audience: o.audience,
+      audience,
       expiresAt: svid.expiresAt,
       instance,
-      ...recipientOf(o.caller),
+      ...recipientOf(caller),
     });
     return { ...svid, hint };
   }
@@ -269,6 +309,8 @@ export class WorkloadCache implements WorkloadViews {
     this.svids.setAuthorities(signingAuthorities(own));
     const good = own.jwtAuthorities.filter(({ tainted }) => !tainted);
     this.jwtSvids.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
+    const goodForWits = own.witAuthorities.filter(({ tainted }) => !tainted);
+    this.witSvids?.keepSignedBy(new Set(goodForWits.map(({ keyId }) => keyId)));
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {
@@ -286,6 +328,7 @@ export class WorkloadCache implements WorkloadViews {
     if (known !== undefined && isDeepStrictEqual(known, entry)) return;
     this.#entries.put(entry);
     this.jwtSvids.removeEntry(entry.id);
+    this.witSvids?.removeEntry(entry.id);
     this.svids.putEntry(entry);
     this.subscriptions.entryPut(entry, revision);
   }
@@ -293,6 +336,7 @@ export class WorkloadCache implements WorkloadViews {
   #removeEntry(id: string, revision: bigint): void {
     if (this.#entries.remove(id) === undefined) return;
     this.jwtSvids.removeEntry(id);
+    this.witSvids?.removeEntry(id);
     this.svids.removeEntry(id);
     this.subscriptions.entryRemoved(id, revision);
   }

@@ -3,7 +3,7 @@ import type { ReadFeed } from "../../runtime/feed.ts";
 import type { DeliveredTo } from "../audit/delivery-records.ts";
 import type { CachedBundle } from "./bundle-cache.ts";
 import type { InstanceFacts } from "./instance.ts";
-import type { JwtSvid } from "./jwt-svid-cache.ts";
+import type { JwtSvid, WitSvid } from "./token-cache.ts";
 
 /** A caller of the Workload API, as attested; or a workload that somebody else calls for. */
 export interface WorkloadCaller {
@@ -123,4 +123,15 @@ export interface WorkloadViews {
     readonly audience: readonly string[];
     readonly signal: AbortSignal;
   }): Promise<JwtSvid>;
+  /** Whether {@link fetchWitSvid} is there to be used. */
+  readonly offersWitSvids: boolean;
+  /**
+   * The WIT-SVID of the caller's instance for one granted entry, with its key, from the cache or the server.
+   * @throws {StatusError} PERMISSION_DENIED, UNAVAILABLE; UNIMPLEMENTED where there are none
+   */
+  fetchWitSvid(o: {
+    readonly caller: WorkloadCaller;
+    readonly entryId: string;
+    readonly signal: AbortSignal;
+  }): Promise<WitSvid>;
 }

@@ -67,3 +67,11 @@ export async function runWithWorkloadApi(
     channel.close();
   }
 }
+
+/** The first message of a stream. @throws {CliError} when it ends without one */
+export async function firstMessage<T>(stream: AsyncIterable<T>): Promise<T> {
+  for await (const message of stream) return message;
+  throw new CliError("the Workload API ended without an answer", {
+    exitCode: ExitCode.unavailable,
+  });
+}

@@ -3,7 +3,6 @@ import { mkdir, stat } from "node:fs/promises";
 import type { Command } from "commander";
 import type { X509SVIDResponse } from "../../proto/gen/spiffe/workload/workload_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
-import { CliError, ExitCode } from "../../runtime/cli/exit-code.ts";
 import { formatRows, type Row } from "../../runtime/cli/output.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
@@ -14,6 +13,7 @@ import { parseConcatenatedCertificates } from "../../spiffe/x509/certificate.ts"
 import { formatCertificatesPem } from "../../spiffe/x509/certificate-pem.ts";
 import { formatPem } from "../../spiffe/x509/pem.ts";
 import {
+  firstMessage,
   runWithWorkloadApi,
   type WorkloadOptions,
   withWorkloadOptions,
@@ -39,18 +39,13 @@ export function addX509WorkloadCommands(
     .action((options: WorkloadOptions & { write?: string; silent?: boolean }) =>
       runWithWorkloadApi(io, options, async ({ client, call }) => {
         const startMs = clock.monotonicMs();
-        for await (const response of client.fetchX509SVID({}, call)) {
-          const tookMs = Math.round(clock.monotonicMs() - startMs);
-          if (!options.silent) io.write(formatRows(rowsOf(response), columns, options.output));
-          if (options.write) await writeSvids(response, options.write, random);
-          if (!options.silent) {
-            io.writeError(`received ${response.svids.length} SVIDs after ${tookMs} ms\n`);
-          }
-          return;
+        const response = await firstMessage(client.fetchX509SVID({}, call));
+        const tookMs = Math.round(clock.monotonicMs() - startMs);
+        if (!options.silent) io.write(formatRows(rowsOf(response), columns, options.output));
+        if (options.write) await writeSvids(response, options.write, random);
+        if (!options.silent) {
+          io.writeError(`received ${response.svids.length} SVIDs after ${tookMs} ms\n`);
         }
-        throw new CliError("the Workload API ended without an answer", {
-          exitCode: ExitCode.unavailable,
-        });
       }),
     );
 

@@ -19,6 +19,8 @@ import { type SdsSettings, sdsSchema } from "./sds-settings.ts";
 import {
   type AuditSettings,
   auditSchema,
+  type ExperimentalSettings,
+  experimentalSchema,
   type LimitSettings,
   type LogSettings,
   limitsSchema,
@@ -48,6 +50,7 @@ export interface AgentConfig {
   readonly sds: SdsSettings;
   readonly delegation: DelegationSettings;
   readonly broker: BrokerSettings;
+  readonly experimental: ExperimentalSettings;
   readonly workloadAttestors: WorkloadAttestorSettings;
   readonly svidKeyType: "ec-p256" | "ec-p384" | "rsa-2048";
   /** Milliseconds. */
@@ -88,6 +91,7 @@ export const agentConfigSchema: z.ZodType<AgentConfig> = z
     sds: sdsSchema,
     delegation: delegationSchema,
     broker: brokerSchema,
+    experimental: experimentalSchema,
     workloadAttestors: workloadAttestorsSchema,
     svidKeyType: z
       .enum(["ec-p256", "ec-p384", "rsa-2048"])

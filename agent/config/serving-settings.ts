@@ -193,3 +193,21 @@ export const logSchema: z.ZodPrefault<z.ZodType<LogSettings>> = z
   })
   .prefault({})
   .describe("The log, written to standard error.");
+
+/** Parts that follow standards which are not finished. */
+export interface ExperimentalSettings {
+  readonly witSvid: boolean;
+}
+
+/** See {@link ExperimentalSettings}. */
+export const experimentalSchema: z.ZodPrefault<z.ZodType<ExperimentalSettings>> = z
+  .strictObject({
+    witSvid: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether workloads may fetch WIT-SVIDs and WIT bundles. The server has to have it on too.",
+      ),
+  })
+  .prefault({})
+  .describe("Parts that follow standards which are not finished, and may change with them.");

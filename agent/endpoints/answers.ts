@@ -17,7 +17,7 @@ export interface AnswersDeps<C extends WorkloadCaller, T> {
   readonly open: (caller: C) => Subscription;
   /** Those views of a subscription that are answers. */
   readonly views: (subscription: Subscription, signal: AbortSignal) => AsyncGenerator<WorkloadView>;
-  readonly messageOf: (view: WorkloadView) => T;
+  readonly messageOf: (view: WorkloadView) => T | Promise<T>;
 }
 
 /**
@@ -38,8 +38,8 @@ export async function* answers<C extends WorkloadCaller, T>(
     watching.catch(() => {});
     try {
       for await (const view of o.views(subscription, signal)) {
+        const message = await o.messageOf(view);
         workload.requirePresence();
-        const message = o.messageOf(view);
         // A view may differ only in what this call does not tell.
         if (!isDeepStrictEqual(message, last)) yield message;
         last = message;

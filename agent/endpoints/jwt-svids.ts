@@ -1,6 +1,6 @@
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
-import type { JwtSvid } from "../cache/jwt-svid-cache.ts";
+import type { JwtSvid } from "../cache/token-cache.ts";
 import type { GrantedEntry, WorkloadCaller, WorkloadViews } from "../cache/workload-view.ts";
 import { noIdentity } from "./entitlement.ts";
 import { withUniqueHints } from "./workload-messages.ts";
@@ -28,7 +28,7 @@ export function readJwtSvidsRequest(
 ): JwtSvidsRequest {
   return {
     audience: checkAudience(audience),
-    spiffeId: spiffeId === "" ? undefined : parseId(spiffeId),
+    spiffeId: spiffeId === "" ? undefined : parseSpiffeId(spiffeId),
   };
 }
 
@@ -76,7 +76,8 @@ function allowsAll({ allowedAudiences }: GrantedEntry, audience: readonly string
   return allowedAudiences.length === 0 || audience.every((each) => allowedAudiences.includes(each));
 }
 
-function parseId(text: string): string {
+/** @throws {StatusError} INVALID_ARGUMENT */
+export function parseSpiffeId(text: string): string {
   try {
     return SpiffeId.parse(text).toString();
   } catch (cause) {

@@ -11,6 +11,9 @@ import type {
   SpiffeWorkloadAPI,
   ValidateJWTSVIDRequest,
   ValidateJWTSVIDResponseSchema,
+  WITBundlesResponseSchema,
+  WITSVIDRequest,
+  WITSVIDResponseSchema,
   X509BundlesResponseSchema,
   X509SVIDResponseSchema,
 } from "../../proto/gen/spiffe/workload/workload_pb.ts";
@@ -18,11 +21,18 @@ import { invalidArgument, unimplemented } from "../../runtime/errors/status-erro
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../runtime/rpc/service.ts";
 import type { Subscription, WorkloadView } from "../cache/workload-view.ts";
+import { answers } from "./answers.ts";
 import { noIdentity } from "./entitlement.ts";
-import { checkAudience, fetchJwtSvids, readJwtSvidsRequest } from "./jwt-svids.ts";
+import { checkAudience, fetchJwtSvids, parseSpiffeId, readJwtSvidsRequest } from "./jwt-svids.ts";
 import { validateJwtSvid } from "./validate-jwt-svid.ts";
+import { WitAnswers } from "./wit-svids.ts";
 import { hasBundle, viewsOf, workloadAnswers } from "./workload-answers.ts";
-import { jwtBundlesResponse, x509BundlesResponse, x509SvidResponse } from "./workload-messages.ts";
+import {
+  jwtBundlesResponse,
+  witBundlesResponse,
+  x509BundlesResponse,
+  x509SvidResponse,
+} from "./workload-messages.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
 import { WorkloadSession, type WorkloadSessionDeps } from "./workload-session.ts";
 
@@ -95,13 +105,45 @@ export class WorkloadApi implements Handlers<typeof SpiffeWorkloadAPI, WorkloadP
     return validateJwtSvid(request.svid, audience, view, this.#deps.clock.now());
   }
 
-  // The WIT profile is incubating and off (Workload API 7).
-  fetchWITSVID(): never {
-    throw unimplemented("WIT-SVIDs are not offered here");
+  async *fetchWITSVID(
+    request: WITSVIDRequest,
+    call: Call,
+  ): AsyncGenerator<MessageInitShape<typeof WITSVIDResponseSchema>> {
+    this.#requireWits();
+    const spiffeId = request.spiffeId === "" ? undefined : parseSpiffeId(request.spiffeId);
+    const { views, clock } = this.#deps;
+    const session = await WorkloadSession.open(this.#deps, call);
+    const wits = new WitAnswers({ views, clock, spiffeId, signal: call.signal });
+    yield* answers({
+      workload: session,
+      signal: call.signal,
+      open: (caller) => views.openEntries(caller),
+      views: (subscription, signal) => {
+        const o = { isAnswer: hasBundle, signal };
+        return wits.renewing(viewsOf(this.#deps, session, subscription, o), signal);
+      },
+      messageOf: (view) => wits.message(view, session.caller),
+    });
   }
 
-  fetchWITBundles(): never {
-    throw unimplemented("WIT-SVIDs are not offered here");
+  async *fetchWITBundles(
+    _request: unknown,
+    call: Call,
+  ): AsyncGenerator<MessageInitShape<typeof WITBundlesResponseSchema>> {
+    this.#requireWits();
+    yield* workloadAnswers(this.#deps, call, {
+      open: (caller) => this.#deps.views.openEntries(caller),
+      isAnswer: hasBundle,
+      messageOf: witBundlesResponse,
+    });
+  }
+
+  // The WIT profile is incubating (Workload API 7).
+  #requireWits(): void {
+    if (this.#deps.views.offersWitSvids) return;
+    throw unimplemented("WIT-SVIDs are off here: experimental.witSvid of the agent", {
+      reason: "disabled",
+    });
   }
 
   async #firstView(

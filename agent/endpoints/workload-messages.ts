@@ -47,6 +47,20 @@ export function jwtBundlesResponse(view: WorkloadView): BundleFields {
   return { bundles: byTrustDomainId(allBundles(view), jwtKeySet) };
 }
 
+/** Unlike all others, this message has the documents as text. */
+export function witBundlesResponse(view: WorkloadView): {
+  readonly bundles: Record<string, string>;
+} {
+  const documents = allBundles(view).map(
+    ({ trustDomain, parsed }) =>
+      [
+        `spiffe://${trustDomain}`,
+        formatWorkloadJwks("wit-svid", parsed.witAuthorities.values()),
+      ] as const,
+  );
+  return { bundles: Object.fromEntries(documents) };
+}
+
 /** The own trust domain's bundle and the federated ones that may be handed out by themselves. */
 function allBundles(view: WorkloadView): CachedBundle[] {
   return [...(view.bundle ? [view.bundle] : []), ...view.federatedBundles.values()];

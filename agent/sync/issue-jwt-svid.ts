@@ -1,18 +1,18 @@
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import { permissionDenied, Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
-import type { IssueJwtSvid } from "../cache/jwt-svid-cache.ts";
+import type { IssueToken, JwtSvid } from "../cache/token-cache.ts";
 import type { CredentialBinding } from "../cache/x509-svid-cache.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 
-export interface IssueJwtSvidDeps {
-  readonly connection: ServerConnection;
+export interface IssueTokenDeps {
+  readonly connection: Pick<ServerConnection, "call">;
   readonly clock: Clock;
   readonly onBinding: (binding: CredentialBinding) => void;
 }
 
 /** Asks the server for JWT-SVIDs, and reports which instance got which. */
-export function jwtSvidIssuer(deps: IssueJwtSvidDeps): IssueJwtSvid {
+export function jwtSvidIssuer(deps: IssueTokenDeps): IssueToken<JwtSvid> {
   return async ({ entryId, instance, audience }, options) => {
     const { svid } = await deps.connection
       .call(SVID, (client) => client.newJWTSVID({ entryId, audience: [...audience] }, options))
@@ -45,8 +45,8 @@ export function jwtSvidIssuer(deps: IssueJwtSvidDeps): IssueJwtSvid {
   };
 }
 
-// To a workload, an entry that the server does not grant this agent is no entry.
-function toWorkloadError(err: unknown): never {
+/** To a workload, an entry that the server does not grant this agent is no entry. */
+export function toWorkloadError(err: unknown): never {
   if (err instanceof StatusError && err.code === Status.NOT_FOUND) {
     throw permissionDenied("no identity issued", { reason: "no_entry", cause: err });
   }
@@ -66,6 +66,6 @@ function readText(token: string, part: 0 | 1, name: string): string | undefined 
   }
 }
 
-function fromSeconds(seconds: bigint): Date {
+export function fromSeconds(seconds: bigint): Date {
   return new Date(Number(seconds) * 1000);
 }

@@ -59,14 +59,13 @@ export class CertificateAuthority implements Issuer {
   }
 
   async signWitSvid(call: IssuanceCall, order: WitSvidOrder): Promise<IssuedToken> {
-    const { active, tokenIssuer, policy } = this.#deps;
+    const { active, policy } = this.#deps;
     if (policy().disabled.has(order.profile)) {
-      throw unimplemented("WIT functionality is disabled", { reason: "disabled" });
+      throw unimplemented("WIT-SVIDs are off: experimental.witSvid", { reason: "disabled" });
     }
     const authority = active.value.wit;
     if (authority === undefined) throw noAuthority("WIT");
     const publicKey = checkBoundKey(order, this.#deps.knownBadKeys);
-    const issuer = tokenIssuer === undefined ? {} : { issuer: tokenIssuer };
     const spiffeId = order.spiffeId.toString();
     const { signingAlgorithm } = order;
     const token: TokenOrder = {
@@ -74,7 +73,7 @@ export class CertificateAuthority implements Issuer {
       kind: "wit",
       spkiDer: order.publicKeySpki,
       payload: (life, jti) =>
-        witSvidPayload({ ...life, spiffeId, jti, publicKey, signingAlgorithm, ...issuer }),
+        witSvidPayload({ ...life, spiffeId, jti, publicKey, signingAlgorithm }),
     };
     return signToken(this.#deps, call, token, () => this.#signerOf(authority, "wit+jwt"));
   }

@@ -18,14 +18,16 @@ export interface JwtSvidClaims extends TokenLife {
   readonly issuer?: string;
 }
 
-/** What a WIT-SVID says (WIT-SVID 3): no audience, but the key that its holder proves to have. */
+/**
+ * What a WIT-SVID says (WIT-SVID 3): no audience, but the key that its holder proves to have. No issuer either: those who verify
+ * by OIDC discovery are to find nothing to begin with (WIT-SVID 3.7).
+ */
 export interface WitSvidClaims extends TokenLife {
   readonly spiffeId: string;
   readonly jti: string;
   readonly publicKey: KeyObject;
   /** JOSE algorithm of the holder's proofs. */
   readonly signingAlgorithm: string;
-  readonly issuer?: string;
 }
 
 /** Draws the name of a token: 128 random bits, so no two are ever the same. */
@@ -48,7 +50,7 @@ export function jwtSvidPayload(claims: JwtSvidClaims): object {
 
 /** The payload of a WIT-SVID. */
 export function witSvidPayload(claims: WitSvidClaims): object {
-  const { spiffeId, issuedAtSeconds, expiresAtSeconds, jti, publicKey, issuer } = claims;
+  const { spiffeId, issuedAtSeconds, expiresAtSeconds, jti, publicKey } = claims;
   const jwk: PublicJwk & { readonly alg: string } = {
     ...formatPublicJwk(publicKey),
     alg: claims.signingAlgorithm,
@@ -59,7 +61,6 @@ export function witSvidPayload(claims: WitSvidClaims): object {
     iat: issuedAtSeconds,
     jti,
     cnf: { jwk },
-    ...(issuer === undefined ? {} : { iss: issuer }),
   };
 }
 

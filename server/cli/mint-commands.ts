@@ -1,4 +1,4 @@
-/** `assay x509 mint` and `assay jwt mint`: credentials without an entry, for the role minter only. */
+/** `assay x509 mint`, `assay jwt mint` and `assay wit mint`: credentials without an entry, for the role minter only. */
 
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -19,6 +19,11 @@ interface MintX509Options extends ServerOptions {
   readonly dnsName?: string[];
   readonly ttl?: string;
   readonly write?: string;
+}
+
+interface MintWitOptions extends ServerOptions {
+  readonly spiffeId: string;
+  readonly ttl?: string;
 }
 
 interface MintJwtOptions extends ServerOptions {
@@ -103,6 +108,37 @@ export function addJwtMintCommand(jwt: Command, io: CliIo): void {
         );
         session.printOne({
           token: svid?.token,
+          spiffe_id: idText(svid?.id),
+          expires_at: timeOf(svid?.expiresAt ?? 0n),
+        });
+      }),
+    );
+}
+
+export function addWitMintCommand(wit: Command, io: CliIo): void {
+  withServerOptions(wit.command("mint"))
+    .description("Mint a WIT-SVID (experimental). The private key is made here and never leaves.")
+    .requiredOption("--spiffe-id <id>", "the identity")
+    .option("--ttl <duration>", "how long it is valid; the server's default otherwise")
+    .addHelpText(
+      "after",
+      "\nExample:\n  assay wit mint --spiffe-id spiffe://example.org/batch --output json",
+    )
+    .action((options: MintWitOptions) =>
+      runWithServer(io, options, async (session) => {
+        const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+        const { svid } = await session.client(SVID).mintWITSVID(
+          {
+            id: parseIdOption("--spiffe-id", options.spiffeId),
+            publicKey: publicKey.export({ type: "spki", format: "der" }),
+            signingAlgorithm: "ES256",
+            ttl: options.ttl === undefined ? 0 : parseSecondsOption("--ttl", options.ttl),
+          },
+          session.call,
+        );
+        session.printOne({
+          token: svid?.token,
+          key_jwk: JSON.stringify({ ...privateKey.export({ format: "jwk" }), alg: "ES256" }),
           spiffe_id: idText(svid?.id),
           expires_at: timeOf(svid?.expiresAt ?? 0n),
         });

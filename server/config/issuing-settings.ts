@@ -22,7 +22,6 @@ export interface CaSettings {
   readonly jwtSvidTtl: number;
   readonly agentTtl: number;
   readonly jwtIssuer?: string | undefined;
-  readonly witSvids: boolean;
   readonly knownBadKeys?: string | undefined;
 }
 
@@ -98,10 +97,6 @@ export const caSchema: z.ZodPrefault<z.ZodType<CaSettings>> = z
       .url()
       .optional()
       .describe("Issuer claim of JWT-SVIDs, for consumers that verify by OIDC discovery."),
-    witSvids: z
-      .boolean()
-      .default(false)
-      .describe("Whether WIT-SVIDs are issued. The standard they follow is a draft."),
     knownBadKeys: z
       .string()
       .min(1)
@@ -130,3 +125,19 @@ export const jwtSchema: z.ZodPrefault<z.ZodType<JwtSettings>> = z
   })
   .prefault({})
   .describe("JWT-SVIDs.");
+
+/** Parts that follow standards which are not finished. */
+export interface ExperimentalSettings {
+  readonly witSvid: boolean;
+}
+
+/** See {@link ExperimentalSettings}. */
+export const experimentalSchema: z.ZodPrefault<z.ZodType<ExperimentalSettings>> = z
+  .strictObject({
+    witSvid: z
+      .boolean()
+      .default(false)
+      .describe("Whether there are WIT authorities, and WIT-SVIDs are issued."),
+  })
+  .prefault({})
+  .describe("Parts that follow standards which are not finished, and may change with them.");

@@ -19,6 +19,8 @@ import { type FederationSettings, federationSchema } from "./federation-settings
 import {
   type CaSettings,
   caSchema,
+  type ExperimentalSettings,
+  experimentalSchema,
   type JwtSettings,
   jwtSchema,
   type KeyManagerSettings,
@@ -52,6 +54,7 @@ export interface ServerConfig {
   readonly ca: CaSettings;
   readonly jwt: JwtSettings;
   readonly oidc?: OidcSettings | undefined;
+  readonly experimental: ExperimentalSettings;
   readonly nodeAttestors: AttestorSettings;
   readonly bundlePublishers: PublisherSettings;
   readonly registrar: RegistrarsSettings;
@@ -89,6 +92,7 @@ export const serverConfigSchema: z.ZodType<ServerConfig> = z
     ca: caSchema,
     jwt: jwtSchema,
     oidc: oidcSchema,
+    experimental: experimentalSchema,
     nodeAttestors: attestorsSchema,
     bundlePublishers: publishersSchema,
     registrar: registrarsSchema,

@@ -46,7 +46,7 @@ export interface WitVerifyOptions {
  * and that it confirms a usable key. The result still lacks the proof of possession.
  *
  * @throws {SpiffeError} the codes of {@link readWitSvid}, "jwt_expired" | "jwt_not_yet_valid" | "bundle_not_found" |
- *   "jws_key_id" | "jws_signature"
+ *   "jws_key_id" | "jws_signature"; "federation_id" | "federation_ended" beyond the limits that go with the bundle
  */
 export async function verifyWitSvid(
   token: string,
@@ -59,7 +59,9 @@ export async function verifyWitSvid(
     expirySeconds: options.leewaySeconds ?? DEFAULT_WIT_LEEWAY_SECONDS,
     notBeforeSeconds: options.notBeforeLeewaySeconds ?? DEFAULT_WIT_NOT_BEFORE_LEEWAY_SECONDS,
   });
-  await checkTokenSignature(jws, wit.id.trustDomain, bundles, (bundle) => bundle.witAuthorities);
+  const { trustDomain } = wit.id;
+  await checkTokenSignature(jws, trustDomain, bundles, (bundle) => bundle.witAuthorities);
+  bundles.limitsFor?.(trustDomain)?.check(wit.id, now);
   return wit;
 }
 

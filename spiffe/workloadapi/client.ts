@@ -8,6 +8,8 @@ import {
   type JWTSVIDResponse,
   SpiffeWorkloadAPI,
   type ValidateJWTSVIDResponse,
+  type WITBundlesResponse,
+  type WITSVIDResponse,
   type X509BundlesResponse,
   type X509SVIDResponse,
 } from "../../proto/gen/spiffe/workload/workload_pb.ts";
@@ -72,6 +74,16 @@ export class WorkloadApiClient implements Disposable {
    */
   federatedBundles(signal: AbortSignal): AsyncIterable<FetchFederatedBundlesResponse> {
     return this.#federation.fetchFederatedBundles({}, { signal, metadata });
+  }
+
+  /** As {@link x509Svids}, for the WIT-SVIDs. @param subject which identity; every one of the workload's unless given */
+  witSvids(subject: SpiffeId | undefined, signal: AbortSignal): AsyncIterable<WITSVIDResponse> {
+    return this.#client.fetchWITSVID({ spiffeId: subject?.toString() ?? "" }, { signal, metadata });
+  }
+
+  /** As {@link x509Svids}, for the WIT authorities. */
+  witBundles(signal: AbortSignal): AsyncIterable<WITBundlesResponse> {
+    return this.#client.fetchWITBundles({}, { signal, metadata });
   }
 
   /** @param subject which identity; every one of the workload's unless given */

@@ -41,7 +41,7 @@ export function readX509Context(message: X509SVIDResponse): X509Context {
     bundles.push(readX509Bundle(`spiffe://${id.trustDomain.name}`, bundle));
   }
   const [first, ...others] = withUniqueHints(svids);
-  if (first === undefined) throw malformed("it holds no SVID");
+  if (first === undefined) throw malformedMessage("it holds no SVID");
   for (const [key, bytes] of Object.entries(message.federatedBundles)) {
     bundles.push(readX509Bundle(key, bytes));
   }
@@ -76,14 +76,14 @@ export function readFetchedJwtSvid(
     throw new SpiffeError("svid_id_mismatch", "SPIFFE ID is not the one in the token");
   }
   if (!audience.every((each) => svid.audience.includes(each))) {
-    throw malformed("a token lacks an audience that was asked for");
+    throw malformedMessage("a token lacks an audience that was asked for");
   }
-  if (svid.expiresAt <= now) throw malformed("a token has expired already");
+  if (svid.expiresAt <= now) throw malformedMessage("a token has expired already");
   return svid;
 }
 
 /** Of SVIDs with the same hint the first counts; no hint is no clash (Workload API 5.2.1). */
-function withUniqueHints(svids: readonly X509Svid[]): X509Svid[] {
+export function withUniqueHints<T extends { readonly hint: string }>(svids: readonly T[]): T[] {
   const seen = new Set<string>();
   return svids.filter(({ hint }) => {
     const isNew = hint === "" || !seen.has(hint);
@@ -97,15 +97,16 @@ function readX509Bundle(key: string, bytes: Uint8Array): Bundle {
   return new Bundle(parseTrustDomainKey(key), { x509Authorities: authorities });
 }
 
-function readBundleMap(
-  map: Readonly<Record<string, Uint8Array>>,
-  read: (key: string, bytes: Uint8Array) => Bundle,
+/** @throws {SpiffeError} "workload_message" when there is none: an empty map is no answer (Workload API 4.5) */
+export function readBundleMap<T>(
+  map: Readonly<Record<string, T>>,
+  read: (key: string, document: T) => Bundle,
 ): BundleSet {
-  const bundles = Object.entries(map).map(([key, bytes]) => read(key, bytes));
-  if (bundles.length === 0) throw malformed("it holds no bundle");
+  const bundles = Object.entries(map).map(([key, document]) => read(key, document));
+  if (bundles.length === 0) throw malformedMessage("it holds no bundle");
   return new BundleSet(bundles);
 }
 
-function malformed(reason: string): SpiffeError {
+export function malformedMessage(reason: string): SpiffeError {
   return new SpiffeError("workload_message", `message of the Workload API is refused: ${reason}`);
 }

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { CachedBundle } from "../../agent/cache/bundle-cache.ts";
-import type { JwtSvid } from "../../agent/cache/jwt-svid-cache.ts";
+import type { JwtSvid, WitSvid } from "../../agent/cache/token-cache.ts";
 import type {
   GrantedEntry,
   Subscription,
@@ -12,7 +12,7 @@ import type {
 } from "../../agent/cache/workload-view.ts";
 import { BundleSchema } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Selector } from "../../proto/selector.ts";
-import { permissionDenied } from "../../runtime/errors/status-error.ts";
+import { permissionDenied, unimplemented } from "../../runtime/errors/status-error.ts";
 import { Feed } from "../../runtime/feed.ts";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
 import { secondsFromNow, TestAuthority, testKey, testNow, uriSan } from "../support/test-ca.ts";
@@ -95,6 +95,20 @@ export class FakeWorkloadViews implements WorkloadViews {
       issuedAt: testNow,
       expiresAt: secondsFromNow(300),
     };
+  }
+
+  /** What a WIT-SVID for an identity is; off unless a test puts it in. */
+  witSvid: ((spiffeId: string) => Promise<WitSvid>) | undefined;
+
+  get offersWitSvids(): boolean {
+    return this.witSvid !== undefined;
+  }
+
+  async fetchWitSvid({ entryId }: Parameters<WorkloadViews["fetchWitSvid"]>[0]): Promise<WitSvid> {
+    const entry = this.#view.value.entries.find((each) => each.entryId === entryId);
+    if (entry === undefined) throw permissionDenied("no identity issued");
+    if (this.witSvid === undefined) throw unimplemented("not offered");
+    return this.witSvid(entry.spiffeId);
   }
 
   /** A token that the fake's JWT authority signed. */

@@ -11,7 +11,7 @@ import type { JWTSVIDSchema } from "../../../proto/gen/spire/api/types/jwtsvid_p
 import { SpiffeId } from "../../../spiffe/id/spiffe-id.ts";
 import { parseConcatenatedCertificates } from "../../../spiffe/x509/certificate.ts";
 import type { CachedBundle } from "../../cache/bundle-cache.ts";
-import type { JwtSvid } from "../../cache/jwt-svid-cache.ts";
+import type { JwtSvid } from "../../cache/token-cache.ts";
 import type { WorkloadView } from "../../cache/workload-view.ts";
 import { byTrustDomainId, jwtKeySet } from "../workload-messages.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { invalidArgument, unavailable } from "../../runtime/errors/status-error.ts";
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
-import { type JwtSvid, JwtSvidCache, type JwtSvidRequest } from "./jwt-svid-cache.ts";
+import { type JwtSvid, TokenCache, type TokenRequest } from "./token-cache.ts";
 
 const LIFE_MS = 300_000;
 const { signal } = new AbortController();
@@ -12,7 +12,7 @@ function setUp(maxSvids = 100) {
   const clock = new FakeClock();
   const state = { keyId: "old", epoch: "1", calls: 0, error: undefined as Error | undefined };
   const answer = { hold: Promise.resolve() };
-  const cache = new JwtSvidCache({
+  const cache = new TokenCache({
     clock,
     maxSvids,
     epoch: () => state.epoch,
@@ -30,14 +30,14 @@ function setUp(maxSvids = 100) {
   return { clock, state, cache, answer };
 }
 
-const request = (changes: Partial<JwtSvidRequest> = {}): JwtSvidRequest => ({
+const request = (changes: Partial<TokenRequest> = {}): TokenRequest => ({
   entryId: "a",
   instance: "uid:1",
   audience: ["db"],
   ...changes,
 });
 
-describe("JwtSvidCache", () => {
+describe("TokenCache", () => {
   it("serves a token for half of its life, whatever the order of its audiences", async () => {
     const { clock, cache } = setUp();
     const first = await cache.fetch(request({ audience: ["db", "queue"] }), cached);

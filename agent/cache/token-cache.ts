@@ -2,8 +2,8 @@ import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { untilAborted } from "../../runtime/until-aborted.ts";
 
-/** A JWT-SVID as the server signed it. The token is a secret. */
-export interface JwtSvid {
+/** A token as the server signed it. It is a secret. */
+export interface CachedToken {
   readonly token: string;
   readonly spiffeId: string;
   /** Of the entry, at the time of the answer. */
@@ -16,20 +16,29 @@ export interface JwtSvid {
   readonly keyId?: string;
 }
 
-/** What a JWT-SVID is asked for: one entry, one instance of it, one set of audiences. */
-export interface JwtSvidRequest {
+/** A bearer token for an audience. */
+export type JwtSvid = CachedToken;
+
+/** A token that is bound to a key of the instance. */
+export interface WitSvid extends CachedToken {
+  /** The private half of the key, as a JWK: a secret. */
+  readonly privateJwk: string;
+}
+
+/** What a token is asked for: one entry, one instance of it, one set of audiences, which is empty for a WIT-SVID. */
+export interface TokenRequest {
   readonly entryId: string;
   readonly instance: string;
   readonly audience: readonly string[];
 }
 
-/** Gets a JWT-SVID from the server. @throws {StatusError} */
-export type IssueJwtSvid = (
-  request: JwtSvidRequest,
+/** Gets a token from the server. @throws {StatusError} */
+export type IssueToken<T extends CachedToken> = (
+  request: TokenRequest,
   o: { readonly timeoutMs: number; readonly signal: AbortSignal },
-) => Promise<JwtSvid>;
+) => Promise<T>;
 
-export interface JwtSvidCacheDeps {
+export interface TokenCacheDeps<T extends CachedToken> {
   readonly clock: Clock;
   /** The most tokens that are held; the longest unused goes first. */
   readonly maxSvids: number;
@@ -39,7 +48,7 @@ export interface JwtSvidCacheDeps {
    */
   readonly epoch: () => string;
   /** Asks the server. */
-  readonly issue: IssueJwtSvid;
+  readonly issue: IssueToken<T>;
 }
 
 /** How long a caller waits for the server while a token that is still valid lies in the cache. */
@@ -48,17 +57,17 @@ const RENEW_TIMEOUT_MS = 5_000;
 const ISSUE_TIMEOUT_MS = 30_000;
 
 /**
- * JWT-SVIDs by entry, instance, audience and epoch. A token is served from here during the first half of its life; after that
+ * JWT-SVIDs or WIT-SVIDs by entry, instance, audience and epoch. A token is served from here during the first half of its life; after that
  * the server is asked for a new one, and the old one is the answer only if the server gives none while it is still valid.
  * Callers that want the same token at the same time share one call to the server.
  */
-export class JwtSvidCache {
-  readonly #deps: JwtSvidCacheDeps;
+export class TokenCache<T extends CachedToken> {
+  readonly #deps: TokenCacheDeps<T>;
   /** In the order of use, the longest unused first. */
-  readonly #held = new Map<string, { svid: JwtSvid; epoch: string; entryId: string }>();
-  readonly #fetching = new Map<string, Fetch>();
+  readonly #held = new Map<string, { svid: T; epoch: string; entryId: string }>();
+  readonly #fetching = new Map<string, Fetch<T>>();
 
-  constructor(deps: JwtSvidCacheDeps) {
+  constructor(deps: TokenCacheDeps<T>) {
     this.#deps = deps;
   }
 
@@ -71,9 +80,9 @@ export class JwtSvidCache {
    * @throws {StatusError} what the server answered, or UNAVAILABLE
    */
   async fetch(
-    request: JwtSvidRequest,
+    request: TokenRequest,
     o: { readonly fresh: boolean; readonly signal: AbortSignal },
-  ): Promise<JwtSvid> {
+  ): Promise<T> {
     const epoch = this.#deps.epoch();
     const svid = await this.#fetchUnder(epoch, request, o);
     // What was revoked while the server was signing may be among what this token was signed under.
@@ -82,9 +91,9 @@ export class JwtSvidCache {
 
   async #fetchUnder(
     epoch: string,
-    request: JwtSvidRequest,
+    request: TokenRequest,
     o: { readonly fresh: boolean; readonly signal: AbortSignal },
-  ): Promise<JwtSvid> {
+  ): Promise<T> {
     if (o.fresh) {
       return this.#deps.issue(request, { timeoutMs: ISSUE_TIMEOUT_MS, signal: o.signal });
     }
@@ -123,7 +132,7 @@ export class JwtSvidCache {
     this.#fetching.clear();
   }
 
-  #usable(key: string): JwtSvid | undefined {
+  #usable(key: string): T | undefined {
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
     this.#held.delete(key);
@@ -133,24 +142,19 @@ export class JwtSvidCache {
     return held.svid;
   }
 
-  #isYoung(svid: JwtSvid): boolean {
+  #isYoung(svid: T): boolean {
     const halfLife = (svid.issuedAt.getTime() + svid.expiresAt.getTime()) / 2;
     return this.#deps.clock.now().getTime() < halfLife;
   }
 
   // The shared call belongs to no caller: it goes on when the one who began it leaves. What comes back after the entry has
   // changed or gone is not kept.
-  #shared(
-    key: string,
-    epoch: string,
-    request: JwtSvidRequest,
-    timeoutMs: number,
-  ): Promise<JwtSvid> {
+  #shared(key: string, epoch: string, request: TokenRequest, timeoutMs: number): Promise<T> {
     const running = this.#fetching.get(key);
     if (running?.epoch === epoch) return running.svid;
     const { entryId } = request;
     const issuing = this.#deps.issue(request, { timeoutMs, signal: new AbortController().signal });
-    const fetch: Fetch = {
+    const fetch: Fetch<T> = {
       entryId,
       epoch,
       svid: issuing
@@ -166,7 +170,7 @@ export class JwtSvidCache {
     return fetch.svid;
   }
 
-  #put(key: string, held: { svid: JwtSvid; epoch: string; entryId: string }): void {
+  #put(key: string, held: { svid: T; epoch: string; entryId: string }): void {
     this.#held.delete(key);
     this.#held.set(key, held);
     for (const oldest of this.#held.keys()) {
@@ -176,13 +180,13 @@ export class JwtSvidCache {
   }
 }
 
-interface Fetch {
+interface Fetch<T> {
   readonly entryId: string;
   readonly epoch: string;
-  readonly svid: Promise<JwtSvid>;
+  readonly svid: Promise<T>;
 }
 
-function requestKey(request: JwtSvidRequest): string {
+function requestKey(request: TokenRequest): string {
   const audience = [...new Set(request.audience)].sort();
   return JSON.stringify([request.entryId, request.instance, audience]);
 }
