@@ -15,7 +15,9 @@ import {
 } from "./server-cli.ts";
 import { timeOf } from "./wire-text.ts";
 
-type Kind = "x509" | "jwt";
+const kinds = ["x509", "jwt", "wit"] as const;
+
+type Kind = (typeof kinds)[number];
 type Listed = Pick<AuthorityState, "authorityId" | "expiresAt">;
 type Step = "activate" | "taint" | "revoke";
 
@@ -27,7 +29,7 @@ const descriptions: Readonly<Record<Step, string>> = {
 
 export function addAuthorityCommands(program: Command, io: CliIo): void {
   const authority = program.command("authority").description("The trust domain's signing keys.");
-  const kind = (): Argument => new Argument("<kind>", "which keys").choices(["x509", "jwt"]);
+  const kind = (): Argument => new Argument("<kind>", "which keys").choices(kinds);
 
   withServerOptions(authority.command("list"))
     .description("List all authorities, of every kind and algorithm.")
@@ -56,11 +58,7 @@ export function addAuthorityCommands(program: Command, io: CliIo): void {
     .addHelpText("after", "\nExample:\n  assay authority show x509")
     .action((which: Kind, options: ServerOptions) =>
       runWithServer(io, options, async (session) => {
-        const client = session.client(LocalAuthority);
-        const { active, prepared, old } =
-          which === "x509"
-            ? await client.getX509AuthorityState({}, session.call)
-            : await client.getJWTAuthorityState({}, session.call);
+        const { active, prepared, old } = await callsOf(session)[which].state();
         const rows = Object.entries({ active, prepared, old }).flatMap(([state, each]) =>
           each ? [rowOf(each, state)] : [],
         );
@@ -111,10 +109,7 @@ async function prepare(
     const request = { kind, algorithm };
     return (await session.client(Admin).prepareAuthority(request, call)).authority;
   }
-  const client = session.client(LocalAuthority);
-  return kind === "x509"
-    ? (await client.prepareX509Authority({}, call)).preparedAuthority
-    : (await client.prepareJWTAuthority({}, call)).preparedAuthority;
+  return (await callsOf(session)[kind].prepare()).preparedAuthority;
 }
 
 async function take(
@@ -123,24 +118,44 @@ async function take(
   authorityId: string,
   session: ServerSession,
 ): Promise<AuthorityState | undefined> {
-  const client = session.client(LocalAuthority);
-  const request = { authorityId };
-  const { call } = session;
-  const isX509 = kind === "x509";
+  const calls = callsOf(session)[kind];
   switch (step) {
     case "activate":
-      return isX509
-        ? (await client.activateX509Authority(request, call)).activatedAuthority
-        : (await client.activateJWTAuthority(request, call)).activatedAuthority;
+      return (await calls.activate(authorityId)).activatedAuthority;
     case "taint":
-      return isX509
-        ? (await client.taintX509Authority(request, call)).taintedAuthority
-        : (await client.taintJWTAuthority(request, call)).taintedAuthority;
+      return (await calls.taint(authorityId)).taintedAuthority;
     case "revoke":
-      return isX509
-        ? (await client.revokeX509Authority(request, call)).revokedAuthority
-        : (await client.revokeJWTAuthority(request, call)).revokedAuthority;
+      return (await calls.revoke(authorityId)).revokedAuthority;
   }
+}
+
+/** The public API has a call of its own for each kind. */
+function callsOf(session: ServerSession) {
+  const client = session.client(LocalAuthority);
+  const { call } = session;
+  return {
+    x509: {
+      state: () => client.getX509AuthorityState({}, call),
+      prepare: () => client.prepareX509Authority({}, call),
+      activate: (authorityId: string) => client.activateX509Authority({ authorityId }, call),
+      taint: (authorityId: string) => client.taintX509Authority({ authorityId }, call),
+      revoke: (authorityId: string) => client.revokeX509Authority({ authorityId }, call),
+    },
+    jwt: {
+      state: () => client.getJWTAuthorityState({}, call),
+      prepare: () => client.prepareJWTAuthority({}, call),
+      activate: (authorityId: string) => client.activateJWTAuthority({ authorityId }, call),
+      taint: (authorityId: string) => client.taintJWTAuthority({ authorityId }, call),
+      revoke: (authorityId: string) => client.revokeJWTAuthority({ authorityId }, call),
+    },
+    wit: {
+      state: () => client.getWITAuthorityState({}, call),
+      prepare: () => client.prepareWITAuthority({}, call),
+      activate: (authorityId: string) => client.activateWITAuthority({ authorityId }, call),
+      taint: (authorityId: string) => client.taintWITAuthority({ authorityId }, call),
+      revoke: (authorityId: string) => client.revokeWITAuthority({ authorityId }, call),
+    },
+  };
 }
 
 function rowOf(state: Listed, name: string): Row {
