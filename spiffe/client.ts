@@ -13,14 +13,9 @@ export type {
   Pkcs12File,
   Pkcs12Part,
 } from "./files/file-spec.ts";
+export type { FilesEvents, Withdrawal, WriterOptions } from "./files/files-writer.ts";
 export type { IdentityState } from "./files/identity-state.ts";
-export {
-  type FilesEvents,
-  type KeepFilesOptions,
-  keepFiles,
-  type Withdrawal,
-  writeFilesOnce,
-} from "./files/keep-files.ts";
+export { type KeepFilesOptions, keepFiles, writeFilesOnce } from "./files/keep-files.ts";
 export { FolderError } from "./files/target-folder.ts";
 export * from "./index.ts";
 export {

@@ -51,7 +51,11 @@ export function addFilesCommands(program: Command, io: CliIo, deps: FilesCommand
         return await writeOnce(config, needs, timeoutMs, io.signal);
       }
       const { runFiles } = await import("../files/run-files.ts");
-      const code = await runFiles(config, needs, io.signal);
+      const { settleDown } = await import("../../runtime/process/settle-down.ts");
+      const ended = new AbortController();
+      const settled = settleDown(deps.clock, ended.signal);
+      const code = await runFiles(config, needs, io.signal).finally(() => ended.abort());
+      await settled;
       if (code !== 0) throw new EndedWith(code);
     });
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 import { checkFilesRelations } from "./files-checks.ts";
-import { type FileSettings, fileSchema } from "./files-file-settings.ts";
+import { accountSchema, type FileSettings, fileSchema } from "./files-file-settings.ts";
 import {
   type CommandSettings,
   commandSchema,
@@ -37,10 +37,6 @@ export interface FilesConfig {
   readonly observability: FilesObservabilitySettings;
   readonly log: LogSettings;
 }
-
-const account = z
-  .string()
-  .regex(/^[A-Za-z0-9._][A-Za-z0-9._-]{0,63}\$?$/, "expected a name or a number");
 
 const httpPath = z.string().regex(/^\/[A-Za-z0-9._/-]{1,200}$/, 'expected a path such as "/live"');
 
@@ -102,10 +98,10 @@ export const filesConfigSchema: z.ZodType<FilesConfig> = z
       .describe(
         "With swap the names are links into one folder that is exchanged as a whole, so all change at the same instant. With plain they are ordinary files, replaced one after the other.",
       ),
-    owner: account
+    owner: accountSchema
       .optional()
       .describe("User who owns the files, by name or number. Without it: the one of this process."),
-    group: account.optional().describe("Group of the files, by name or number."),
+    group: accountSchema.optional().describe("Group of the files, by name or number."),
     files: z.array(fileSchema).min(1).max(64).describe("The files."),
     withdrawal: withdrawalSchema,
     reload: z

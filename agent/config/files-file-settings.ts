@@ -39,7 +39,8 @@ export type FileSettings = CommonFileSettings &
     | { readonly type: "jwks-by-trust-domain" }
   );
 
-const account = z
+/** A user or a group. */
+export const accountSchema: z.ZodString = z
   .string()
   .regex(/^[A-Za-z0-9._][A-Za-z0-9._-]{0,63}\$?$/, "expected a name or a number");
 
@@ -57,8 +58,8 @@ const common = {
     .transform((text) => Number.parseInt(text, 8))
     .optional()
     .describe('Permission bits. Without it: "0600" with a key or a token in it, else "0644".'),
-  owner: account.optional().describe("User who owns this file, in place of `owner`."),
-  group: account.optional().describe("Group of this file, in place of `group`."),
+  owner: accountSchema.optional().describe("User who owns this file, in place of `owner`."),
+  group: accountSchema.optional().describe("Group of this file, in place of `group`."),
 };
 
 const trustDomain = z

@@ -6,7 +6,8 @@ import { ObservabilityEndpoint } from "../../runtime/observability.ts";
 import { listenForHangup } from "../../runtime/process/signals.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import { VERSION } from "../../runtime/version.ts";
-import { type FilesEvents, keepFiles } from "../../spiffe/files/keep-files.ts";
+import type { FilesEvents } from "../../spiffe/files/files-writer.ts";
+import { keepFiles } from "../../spiffe/files/keep-files.ts";
 import type { FilesConfig } from "../config/files-config.ts";
 import { findEarlierFiles } from "./earlier-files.ts";
 import {
