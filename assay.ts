@@ -102,6 +102,11 @@ const groups: Readonly<Record<string, { description: string; add: Group }>> = {
         random,
       }),
   },
+  cloud: {
+    description: "Clouds: what they are to trust, and their credentials for a JWT-SVID.",
+    add: async (program, io) =>
+      (await import("./server/cli/cloud/cloud-commands.ts")).addCloudCommands(program, io, clock),
+  },
   oidc: {
     description: "OIDC discovery, for verifiers that know nothing of SPIFFE.",
     add: async (program, io) =>
