@@ -1,46 +1,50 @@
 // The product on a Kubernetes cluster: one cluster with the chart on it for all stories, in an order in which each finds what it
-// needs. Workloads are go-spiffe with its own back-off.
+// needs. With ASSAY_TEST_KUBECONFIG it is somebody else's, and the stories that touch its machines are left out.
 
 import { after, before, suite } from "node:test";
 import { requires } from "../support/requires.ts";
-import type { Cluster } from "./cluster/cluster.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
+import { GivenCluster } from "./cluster/given-cluster.ts";
+import { clusterNeeds, givenKubeconfig } from "./cluster/needs.ts";
 import { chartStories } from "./stories/chart.ts";
+import { chartOptionStories } from "./stories/chart-options.ts";
 import { crowdStories } from "./stories/crowd.ts";
+import { csiStories } from "./stories/csi.ts";
 import { identityStories } from "./stories/identities.ts";
 import { isolationStories } from "./stories/isolation.ts";
+import { languageStories } from "./stories/languages.ts";
 import { outageStories } from "./stories/outages.ts";
 import { secondClusterStories } from "./stories/second-cluster.ts";
-import { listEverything } from "./world/everything.ts";
-import { installChart, startWithImages } from "./world/world.ts";
+import { serverOfEdge } from "./world/edge.ts";
+import { Stage } from "./world/stage.ts";
+import { startWithImages } from "./world/world.ts";
 
-if (requires(...clusterNeeds)) {
-  suite("assay on Kubernetes", () => {
-    let running: Cluster | undefined;
-    let present: ReadonlySet<string> = new Set();
-    const story = {
-      get present(): ReadonlySet<string> {
-        return present;
-      },
-      get cluster(): Cluster {
-        if (running === undefined) throw new Error("the cluster did not start");
-        return running;
-      },
-    };
-
-    before(async () => {
-      running = await startWithImages();
-      present = await listEverything(running);
-      await installChart(running);
-    });
-    after(async () => {
-      await running?.[Symbol.asyncDispose]();
-    });
+if (givenKubeconfig !== undefined) {
+  const kubeconfig = givenKubeconfig;
+  suite("assay on a given Kubernetes", () => {
+    const story = new Stage(() => GivenCluster.open(kubeconfig));
+    before(() => story.open());
+    after(() => story[Symbol.asyncDispose]());
 
     identityStories(story);
-    isolationStories(story);
-    secondClusterStories(story);
     crowdStories(story);
+    chartStories(story);
+  });
+} else if (requires(...clusterNeeds, "python")) {
+  suite("assay on Kubernetes", () => {
+    const story = new Stage(() => startWithImages());
+    before(() => story.open(serverOfEdge));
+    after(() => story[Symbol.asyncDispose]());
+
+    // These wait a lot and are in nobody's way.
+    suite("at the same time", { concurrency: true }, () => {
+      secondClusterStories(story);
+      identityStories(story);
+      languageStories(story);
+      chartOptionStories(story);
+    });
+    crowdStories(story);
+    isolationStories(story);
+    csiStories(story);
     outageStories(story);
     chartStories(story);
   });

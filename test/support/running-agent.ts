@@ -24,6 +24,8 @@ export interface RunningAgentOptions {
   /** That of the fake server unless given. */
   readonly trustDomain?: string;
   readonly token?: string;
+  /** How the agent proves its node; by `token` unless given. */
+  readonly nodeAttestor?: object;
   readonly nodeFacts?: NodeFacts;
   /** Whether the configuration allows a state file on a disk; true unless given. */
   readonly stateOnDisk?: boolean;
@@ -114,11 +116,12 @@ export function hasPaths(...paths: readonly string[]): (view: WorkloadView) => b
 function configOf(options: RunningAgentOptions): AgentConfig {
   const { servers, bundlePem, dir, token, stateOnDisk = true, yaml } = options;
   const { trustDomain = FAKE_TRUST_DOMAIN } = options;
+  const { nodeAttestor = { join_token: { token: token ?? "token-1" } } } = options;
   const text = `
 trustDomain: ${trustDomain}
 servers: ${JSON.stringify(servers)}
 trustBundle: { inline: ${JSON.stringify(bundlePem)} }
-nodeAttestor: { join_token: { token: ${token ?? "token-1"} } }
+nodeAttestor: ${JSON.stringify(nodeAttestor)}
 state: { path: ${dir.join("state")}, insecureDisk: ${stateOnDisk} }
 workloadSocket: { path: ${dir.join("api.sock")} }
 adminSocket: { path: ${dir.join("admin.sock")} }

@@ -1,5 +1,5 @@
 import { access, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { systemClock } from "../../../runtime/time/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ensureBinaries } from "../build/binaries.ts";
@@ -9,6 +9,7 @@ import { Component } from "./component.ts";
 import { ControlPlane, relayCommand } from "./control-plane.ts";
 import { writeBusyboxImage } from "./image.ts";
 import type { KubeClient } from "./kube-client.ts";
+import { applyFlags, type KubeCluster } from "./kube-cluster.ts";
 import { Node, type NodeOptions } from "./node.ts";
 import { joinClusters, type Side } from "./peering.ts";
 import { WorkFolder } from "./work-folder.ts";
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** Archives of images that every node has, beside the one of the sandboxes. */
   readonly images?: readonly string[];
+  /** Writes archives of more images into a folder while the cluster starts. @returns their paths */
+  readonly makeImages?: (folder: string) => Promise<readonly string[]>;
   /** Another one whose pods and nodes can be reached from this one's, and the other way round. */
   readonly peer?: Cluster;
   /** Gets a line for what takes time; standard error unless given. */
@@ -29,7 +32,7 @@ export interface ClusterOptions {
  * A Kubernetes cluster of real parts on this machine: each of its machines is a set of namespaces of this kernel. Services, DNS and
  * volumes work; images come from archives. However this process ends, nothing of it goes on running.
  */
-export class Cluster implements AsyncDisposable {
+export class Cluster implements KubeCluster, AsyncDisposable {
   readonly plane: ControlPlane;
   readonly nodes: Node[] = [];
   readonly folder: WorkFolder;
@@ -69,6 +72,9 @@ export class Cluster implements AsyncDisposable {
     process.setMaxListeners(100);
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await WorkFolder.open());
+    const made = options.makeImages?.(folder.path) ?? Promise.resolve([]);
+    // Before the folder goes; whether it failed is told below.
+    stack.defer(() => made.then(nothing, nothing));
     const number = options.peer === undefined ? 1 : options.peer.#number + 1;
     const addresses = new Addresses(number);
     const busybox = folder.join("busybox.tar");
@@ -85,6 +91,7 @@ export class Cluster implements AsyncDisposable {
     await Promise.all(
       Array.from({ length: options.nodes ?? 2 }, (_, index) => cluster.addNode(index + 1)),
     );
+    await cluster.importImages(await made);
     cluster.#stack = stack.move();
     return cluster;
   }
@@ -92,6 +99,16 @@ export class Cluster implements AsyncDisposable {
   /** Archives of the images that its nodes were given. */
   get images(): readonly string[] {
     return this.#images;
+  }
+
+  /** Where kubectl and helm are, for PATH. */
+  get toolFolders(): readonly string[] {
+    return [this.#binaries, dirname(this.#helm)];
+  }
+
+  get nodeNames(): readonly [string, string] {
+    const [first = "", second = first] = this.nodes.map(({ name }) => name);
+    return [first, second];
   }
 
   get client(): KubeClient {
@@ -151,8 +168,7 @@ export class Cluster implements AsyncDisposable {
   /** Creates objects or brings them to this state. */
   async apply(...objects: readonly object[]): Promise<void> {
     const list = { apiVersion: "v1", kind: "List", items: objects };
-    const options = { input: JSON.stringify(list) };
-    await this.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], options);
+    await this.kubectl(applyFlags, { input: JSON.stringify(list) });
   }
 
   /**
@@ -190,3 +206,5 @@ export class Cluster implements AsyncDisposable {
     }
   }
 }
+
+function nothing(): void {}

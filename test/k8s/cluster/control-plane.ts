@@ -73,11 +73,8 @@ export class ControlPlane implements AsyncDisposable {
       await host.run(["sh", "-ec", networkScript(addresses)]);
       const admin = await authority.issue({ user: "admin", group: "system:masters" });
       const socketPath = folder.join("api.sock");
-      const client = new KubeClient({
-        socketPath,
-        authority: authority.certificate,
-        identity: admin,
-      });
+      const tls = { authority: authority.certificate, identity: admin };
+      const client = new KubeClient({ socketPath, tls });
       const text = kubeconfig("https://127.0.0.1:6443", authority.certificate, admin);
       const kubeconfigPath = await folder.write("admin.kubeconfig", text);
       const plane = new ControlPlane(options, host, { authority, client, kubeconfigPath });
@@ -92,6 +89,11 @@ export class ControlPlane implements AsyncDisposable {
   /** URL of the API server for nodes and for other clusters. */
   get server(): string {
     return `https://${this.#options.addresses.controlPlane}:6443`;
+  }
+
+  /** The key that signs service account tokens, in PEM. */
+  get tokenKeyPath(): string {
+    return this.#options.folder.join("pki", "tokens.key");
   }
 
   component(name: ServiceName): Component {

@@ -1,14 +1,17 @@
+import { Agent as PlainAgent, request as plainRequest } from "node:http";
 import { Agent, request } from "node:https";
 import type { PemCertificate } from "./certificates.ts";
 
 const maxAnswerBytes = 256 << 20;
 
-/** How to reach an API server, and as whom. */
+/** How to reach an API server, and as whom: over TLS, or without through a proxy that does it for us. */
 export interface KubeClientOptions {
   readonly socketPath: string;
-  /** PEM. */
-  readonly authority: string;
-  readonly identity: PemCertificate;
+  readonly tls?: {
+    /** PEM. */
+    readonly authority: string;
+    readonly identity: PemCertificate;
+  };
 }
 
 /** An object of the Kubernetes API, as far as every kind has it. */
@@ -39,19 +42,25 @@ export class KubeError extends Error {
 
 /** Requests to an API server on a few connections that stay open; much quicker than a kubectl each. */
 export class KubeClient implements Disposable {
-  readonly #agent: Agent;
+  readonly #agent: PlainAgent;
+  readonly #request: typeof plainRequest;
   readonly #socketPath: string;
 
-  constructor(options: KubeClientOptions) {
+  constructor({ socketPath, tls }: KubeClientOptions) {
+    this.#socketPath = socketPath;
+    this.#request = tls === undefined ? plainRequest : request;
+    const connections = { keepAlive: true, maxSockets: 16 };
+    if (tls === undefined) {
+      this.#agent = new PlainAgent(connections);
+      return;
+    }
     this.#agent = new Agent({
-      keepAlive: true,
-      maxSockets: 16,
+      ...connections,
       servername: "kubernetes.default.svc",
-      ca: options.authority,
-      cert: options.identity.certificate,
-      key: options.identity.privateKey,
+      ca: tls.authority,
+      cert: tls.identity.certificate,
+      key: tls.identity.privateKey,
     });
-    this.#socketPath = options.socketPath;
   }
 
   /** @throws {KubeError} */
@@ -83,7 +92,7 @@ export class KubeClient implements Disposable {
 
   /** The body of an answer as it is: logs, health, metrics. @throws {KubeError} */
   text(path: string): Promise<string> {
-    return this.#request("GET", path);
+    return this.#ask("GET", path);
   }
 
   [Symbol.dispose](): void {
@@ -91,11 +100,11 @@ export class KubeClient implements Disposable {
   }
 
   async #json<T>(method: string, path: string, body?: object, type?: string): Promise<T> {
-    const text = await this.#request(method, path, body, type);
+    const text = await this.#ask(method, path, body, type);
     return JSON.parse(text) as T;
   }
 
-  #request(
+  #ask(
     method: string,
     path: string,
     body?: object,
@@ -103,7 +112,7 @@ export class KubeClient implements Disposable {
   ): Promise<string> {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const call = request(
+    const call = this.#request(
       {
         agent: this.#agent,
         socketPath: this.#socketPath,

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import type { Cluster } from "../cluster/cluster.ts";
+import type { KubeObject } from "../cluster/kube-client.ts";
+import type { KubeCluster } from "../cluster/kube-cluster.ts";
 import type { Pod } from "../cluster/pods.ts";
+import { assay } from "../world/assay-command.ts";
 import { listEverything } from "../world/everything.ts";
 import { Workload } from "../world/workload.ts";
 import {
@@ -13,10 +15,14 @@ import {
   deleteNamespaces,
   installChart,
   system,
+  untilNamespacesGone,
 } from "../world/world.ts";
-import type { Story } from "./story.ts";
+import type { PortableStory } from "./story.ts";
 
 const namespace = "tenant";
+
+/** Where the bundle goes beside the agents' own ConfigMap. */
+const publishing = { namespaces: true, clusterTrustBundle: "assay-example" };
 
 /** What the API server refuses, and with which words. */
 const refused = [
@@ -44,22 +50,25 @@ const refused = [
 ];
 
 /** @param story.present what the cluster had before the chart was installed */
-export function chartStories(story: Story & { readonly present: ReadonlySet<string> }): void {
+export function chartStories(
+  story: PortableStory & { readonly present: ReadonlySet<string> },
+): void {
   suite("the chart", () => {
-    const cluster = (): Cluster => story.cluster;
+    const cluster = (): KubeCluster => story.cluster;
     const workloads: Workload[] = [];
 
     test("every node has an agent that the server knows", async () => {
-      const agents = await assay(cluster(), "agent", "list");
-      const ids = agents.map(({ id = "" }) => id).filter((id) => id.includes("/k8s_psat/main/"));
-      assert.equal(ids.length, cluster().nodes.length);
+      const agents = await assay(cluster(), ["agent", "list"]);
+      const ids = agents.map(({ id }) => String(id)).filter((id) => id.includes("/k8s_psat/main/"));
+      assert.equal(ids.length, new Set(cluster().nodeNames).size);
       for (const id of ids) assert.match(id, /\/spire\/agent\/k8s_psat\/main\/[0-9a-f-]{36}$/);
     });
 
     test("pods of a labelled namespace have their identity", async () => {
       await createNamespace(cluster(), namespace);
-      for (const node of ["node1", "node2"]) {
-        const workload = await Workload.create(cluster(), { name: node, namespace, node });
+      for (const [index, node] of cluster().nodeNames.entries()) {
+        const name = `web-${index + 1}`;
+        const workload = await Workload.create(cluster(), { name, namespace, node });
         workloads.push(workload);
         await workload.untilIdentity(defaultId(namespace));
       }
@@ -82,7 +91,7 @@ export function chartStories(story: Story & { readonly present: ReadonlySet<stri
     test("an upgrade that replaces every pod takes no identity away", async () => {
       const old = await podNames(cluster());
       const startedAt = Date.now();
-      await installChart(cluster(), { log: { level: "debug" } });
+      await installChart(cluster(), { log: { level: "debug" }, bundle: publishing });
       const isNew = (name: string): boolean => !old.includes(name) || name === "assay-server-0";
       await eventually("new pods", async () => {
         const now = await podNames(cluster());
@@ -96,12 +105,45 @@ export function chartStories(story: Story & { readonly present: ReadonlySet<stri
       }
     });
 
+    test("the bundle is published where it was asked for, and pods mount it without an identity", async () => {
+      const { client } = cluster();
+      const path = `/apis/certificates.k8s.io/v1beta1/clustertrustbundles/${publishing.clusterTrustBundle}`;
+      const { spec } = await eventually("the ClusterTrustBundle", () =>
+        client.get<KubeObject & { readonly spec: { readonly trustBundle: string } }>(path),
+      );
+      assert.match(spec.trustBundle, /^-----BEGIN CERTIFICATE-----/);
+      await client.patch(`/api/v1/namespaces/${namespace}`, {
+        metadata: { labels: { "assay.dev/bundle": "enabled" } },
+      });
+      const { data } = await eventually("the ConfigMap", () =>
+        client.get<KubeObject & { readonly data: Readonly<Record<string, string>> }>(
+          `/api/v1/namespaces/${namespace}/configmaps/assay-bundle`,
+        ),
+      );
+      const source = { name: publishing.clusterTrustBundle, path: "bundle.pem" };
+      const reader = await Workload.create(cluster(), {
+        ...{ name: "reader", namespace },
+        command: ["/bin/cat", "/spiffe/bundle.pem"],
+        spec: {
+          restartPolicy: "Never",
+          volumes: [{ name: "spiffe", projected: { sources: [{ clusterTrustBundle: source }] } }],
+        },
+      });
+      workloads.push(reader);
+      const read = await eventually("the file", async () => (await reader.log()) || undefined, {
+        timeoutMs: 60_000,
+      });
+      assert.equal(certificatesOf(read), certificatesOf(data["bundle.pem"] ?? ""));
+      assert.equal(certificatesOf(read), certificatesOf(spec.trustBundle));
+    });
+
     test("uninstalling leaves the definitions and the volume, and nothing else", async () => {
       for (const workload of workloads) {
         await workload.delete();
         await workload.untilGone();
       }
       await deleteNamespaces(cluster(), namespace);
+      await untilNamespacesGone(cluster());
       const roles = ["clusterrole,clusterrolebinding", "editor"];
       await cluster().kubectl(["delete", ...roles, "--ignore-not-found"]);
       await cluster().helm(["uninstall", "assay", "--namespace", system, "--wait"]);
@@ -152,7 +194,7 @@ function clusterSpiffeId(spec: object): object {
 }
 
 /** Lets a user write resources for the whole cluster, but give no rights. */
-async function letWrite(cluster: Cluster, user: string): Promise<void> {
+async function letWrite(cluster: KubeCluster, user: string): Promise<void> {
   const rbac = "rbac.authorization.k8s.io";
   await cluster.apply(
     {
@@ -173,16 +215,13 @@ async function letWrite(cluster: Cluster, user: string): Promise<void> {
   );
 }
 
-async function podNames(cluster: Cluster): Promise<readonly string[]> {
+async function podNames(cluster: KubeCluster): Promise<readonly string[]> {
   const pods = await cluster.client.list<Pod>(`/api/v1/namespaces/${system}/pods`);
   return pods.map(({ metadata }) => metadata.name);
 }
 
-/** The rows that the command prints, run in the server's pod. */
-async function assay(
-  cluster: Cluster,
-  ...args: readonly string[]
-): Promise<readonly Readonly<Record<string, string>>[]> {
-  const inPod = ["exec", "-n", system, "assay-server-0", "--", "assay", ...args];
-  return JSON.parse(await cluster.kubectl([...inPod, "--output", "json"]));
+/** The certificates of a text in PEM, without what stands between them, in one order. */
+function certificatesOf(pem: string): string {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return found.sort().join("\n");
 }

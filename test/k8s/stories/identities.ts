@@ -3,30 +3,27 @@
 import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { Admin } from "../world/admin.ts";
-import { killContainer } from "../world/runtime.ts";
+import { entriesOfPod } from "../world/assay-command.ts";
+import { giveRoles, roleId, spiffeIdResources } from "../world/roles.ts";
 import { Workload } from "../world/workload.ts";
 import {
   createNamespace,
   createServiceAccount,
   defaultId,
   deleteNamespaces,
-  trustDomain,
 } from "../world/world.ts";
-import type { Story } from "./story.ts";
+import type { PortableStory } from "./story.ts";
 
-const resources = "/apis/spire.spiffe.io/v1alpha1/clusterspiffeids";
-
-export function identityStories(story: Story): void {
-  suite("identities", () => {
+export function identityStories(story: PortableStory): void {
+  suite("identities", { concurrency: 1 }, () => {
     after(() => deleteNamespaces(story.cluster, "shop", "elsewhere", "labels"));
 
     test("each pod of a labelled namespace has its identity at the first call, on both nodes", async () => {
       const { cluster } = story;
       await createNamespace(cluster, "shop");
       await createServiceAccount(cluster, "shop", "web");
-      for (const node of ["node1", "node2"]) {
-        const name = `web-${node}`;
+      for (const [index, node] of cluster.nodeNames.entries()) {
+        const name = `web-${index + 1}`;
         const at = { name, namespace: "shop", serviceAccount: "web", node };
         const workload = await Workload.create(cluster, at);
         await workload.untilIdentity(defaultId("shop", "web"));
@@ -44,7 +41,7 @@ export function identityStories(story: Story): void {
     });
 
     test("go-spiffe takes every kind of document, and verifies it", async () => {
-      const workload = new Workload(story.cluster, "web-node1", "shop");
+      const workload = new Workload(story.cluster, "web-1", "shop");
       const id = defaultId("shop", "web");
       const told = await workload.exec("workload", "fetch", "-id", id);
       const checks = told
@@ -60,21 +57,19 @@ export function identityStories(story: Story): void {
 
     test("a pod that is deleted takes its entry with it", async () => {
       const { cluster } = story;
-      using admin = await Admin.open(cluster);
       const workload = await Workload.create(cluster, { name: "brief", namespace: "shop" });
       await workload.untilIdentity(defaultId("shop"));
       const uid = (await workload.pod()).metadata.uid ?? "";
-      assert.equal((await admin.entriesOf(uid)).length, 1);
+      assert.equal((await entriesOfPod(cluster, uid)).length, 1);
       await workload.delete();
       await workload.untilGone();
       await eventually("the end of the entry", async () =>
-        (await admin.entriesOf(uid)).length === 0 ? true : undefined,
+        (await entriesOfPod(cluster, uid)).length === 0 ? true : undefined,
       );
     });
 
     test("a Job's pod loses its entry when it has done its work, not when its object goes", async () => {
       const { cluster } = story;
-      using admin = await Admin.open(cluster);
       const options = {
         name: "job",
         namespace: "shop",
@@ -91,7 +86,7 @@ export function identityStories(story: Story): void {
         { timeoutMs: 30_000 },
       );
       await eventually("the end of the entry", async () =>
-        (await admin.entriesOf(pod.metadata.uid ?? "")).length === 0 ? true : undefined,
+        (await entriesOfPod(cluster, pod.metadata.uid ?? "")).length === 0 ? true : undefined,
       );
       await workload.delete();
     });
@@ -99,39 +94,29 @@ export function identityStories(story: Story): void {
     test("a label decides: taken away it ends the stream, given back it brings the identity back", async () => {
       const { cluster } = story;
       await createNamespace(cluster, "labels", { identities: false });
-      await cluster.client.create(resources, {
-        apiVersion: "spire.spiffe.io/v1alpha1",
-        kind: "ClusterSPIFFEID",
-        metadata: { name: "labelled" },
-        spec: {
-          spiffeIDTemplate: 'spiffe://{{ .TrustDomain }}/role/{{ index .PodMeta.Labels "role" }}',
-          podSelector: { matchExpressions: [{ key: "role", operator: "Exists" }] },
-          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "labels" } },
-        },
-      });
-      const id = (role: string): string => `spiffe://${trustDomain}/role/${role}`;
+      await giveRoles(cluster, "labels");
       const options = { name: "web", namespace: "labels", labels: { role: "front" } };
       const workload = await Workload.create(cluster, options);
-      await workload.untilIdentity(id("front"));
+      await workload.untilIdentity(roleId("front"));
       await workload.label({ role: "back" });
-      const changed = await workload.untilIdentity(id("back"));
+      const changed = await workload.untilIdentity(roleId("back"));
       await workload.label({ role: null });
       const refused = await workload.untilRefused({ since: changed.at });
       await workload.label({ role: "front" });
-      await workload.untilIdentity(id("front"), { since: refused.at });
+      await workload.untilIdentity(roleId("front"), { since: refused.at });
     });
 
     test("a changed resource reaches running pods", async () => {
       const { cluster } = story;
       const workload = new Workload(cluster, "web", "labels");
       const [last] = (await workload.lines()).slice(-1);
-      await cluster.client.patch(`${resources}/labelled`, {
+      await cluster.client.patch(`${spiffeIdResources}/labels`, {
         spec: { dnsNameTemplates: ["{{ .PodMeta.Name }}.example.test"] },
       });
       await workload.until("the DNS name", ({ dns }) => dns?.[0] === "web.example.test", {
         since: last?.at ?? 0,
       });
-      await cluster.client.delete(`${resources}/labelled`);
+      await cluster.client.delete(`${spiffeIdResources}/labels`);
       await workload.untilRefused({ since: last?.at ?? 0 });
       await workload.delete();
     });
@@ -148,23 +133,6 @@ export function identityStories(story: Story): void {
       const given = await workload.untilIdentity(defaultId("elsewhere"), { since: refused.at });
       await label(null);
       await workload.untilRefused({ since: given.at });
-      await workload.delete();
-    });
-
-    test("a container that starts again has its identity at once", async () => {
-      const { cluster } = story;
-      const options = { name: "again", namespace: "shop", node: "node1" };
-      const workload = await Workload.create(cluster, options);
-      await workload.untilIdentity(defaultId("shop"));
-      const [before] = await workload.lines();
-      await killContainer(cluster.node("node1"), "again");
-      // The log is then that of the new container.
-      const again = await workload.until("a new start", ({ event }) => event === "start", {
-        since: (before?.at ?? 0) + 1,
-      });
-      await workload.untilIdentity(defaultId("shop"), { since: again.at });
-      const events = (await workload.lines()).map(({ event }) => event);
-      assert.deepEqual(events.slice(0, 2), ["start", "identity"]);
       await workload.delete();
     });
   });

@@ -57,20 +57,31 @@ export function isolationStories(story: Story): void {
     test("an agent sees the entries of its node alone, and gets SVIDs for these alone", async () => {
       const { cluster } = story;
       using admin = await Admin.open(cluster);
-      const token = await podToken(cluster, await agentOf("node2"));
-      using agent = await attestAs(cluster, admin, psatEvidence(token));
       const uids = new Map<string, string>();
       for (const [node, workload] of workloads) {
         uids.set(node, (await workload.pod()).metadata.uid ?? "");
       }
-      const { entries } = await agent.client(Entry).getAuthorizedEntries({}, call());
-      const values = entries.flatMap(({ selectors }) => selectors.map(({ value }) => value));
-      assert.ok(values.includes(`pod-uid:${uids.get("node2")}`));
-      assert.ok(!values.includes(`pod-uid:${uids.get("node1")}`));
       const [own] = await admin.entriesOf(uids.get("node2") ?? "");
       const [foreign] = await admin.entriesOf(uids.get("node1") ?? "");
-      assert.equal(await statusOf(agent, own?.id ?? ""), 0);
-      assert.notEqual(await statusOf(agent, foreign?.id ?? ""), 0);
+      const token = await podToken(cluster, await agentOf("node2"));
+      // The agent whose name we take comes back, and then the server drops us.
+      const seen = await eventually(
+        "the answers to an agent",
+        async () => {
+          using agent = await attestAs(cluster, admin, psatEvidence(token));
+          const { entries } = await agent.client(Entry).getAuthorizedEntries({}, call());
+          return {
+            selectors: entries.flatMap(({ selectors }) => selectors.map(({ value }) => value)),
+            own: await statusOf(agent, own?.id ?? ""),
+            foreign: await statusOf(agent, foreign?.id ?? ""),
+          };
+        },
+        { timeoutMs: 60_000 },
+      );
+      assert.ok(seen.selectors.includes(`pod-uid:${uids.get("node2")}`));
+      assert.ok(!seen.selectors.includes(`pod-uid:${uids.get("node1")}`));
+      assert.equal(seen.own, 0);
+      assert.notEqual(seen.foreign, 0);
     });
 
     test("the agent whose name was taken for a while comes back by itself", async () => {

@@ -6,9 +6,17 @@ import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import type { Node } from "../cluster/node.ts";
 import { type Pod, untilRunning } from "../cluster/pods.ts";
-import { runInContainer } from "../world/runtime.ts";
+import { assay } from "../world/assay-command.ts";
+import { agentPod } from "../world/node-evidence.ts";
+import { killContainer, runInContainer } from "../world/runtime.ts";
 import { Workload } from "../world/workload.ts";
-import { createNamespace, defaultId, deleteNamespaces, system } from "../world/world.ts";
+import {
+  createNamespace,
+  defaultId,
+  deleteNamespaces,
+  system,
+  trustDomain,
+} from "../world/world.ts";
 import type { Story } from "./story.ts";
 
 const namespace = "outages";
@@ -27,6 +35,23 @@ export function outageStories(story: Story): void {
         ["node1", "node2"].map((node) => Workload.create(cluster, { name: node, namespace, node })),
       );
       for (const workload of workloads) await workload.untilIdentity(id);
+    });
+
+    test("a container that starts again has its identity at once", async () => {
+      const { cluster } = story;
+      const options = { name: "again", namespace, node: "node1" };
+      const workload = await Workload.create(cluster, options);
+      await workload.untilIdentity(id);
+      const [before] = await workload.lines();
+      await killContainer(cluster.node("node1"), "again");
+      // The log is then that of the new container.
+      const again = await workload.until("a new start", ({ event }) => event === "start", {
+        since: (before?.at ?? 0) + 1,
+      });
+      await workload.untilIdentity(id, { since: again.at });
+      const events = (await workload.lines()).map(({ event }) => event);
+      assert.deepEqual(events.slice(0, 2), ["start", "identity"]);
+      await workload.delete();
     });
 
     test("the agent is killed: streams are back soon, and nobody is refused", async (t) => {
@@ -94,19 +119,44 @@ export function outageStories(story: Story): void {
       for (const each of workloads) await assertNotRefused(each, since);
     });
 
-    test("the kubelet is restarted: running pods go on, and new ones have identities", async () => {
+    test("the kubelet is restarted: running pods go on, new ones have identities, and the agent attests with its new token", async () => {
       const { cluster } = story;
       const since = Date.now();
-      const { kubelet } = cluster.node("node1");
-      await kubelet.kill();
-      await kubelet.start();
+      const node = cluster.node("node1");
+      const agent = await agentPod(cluster, node.name);
+      const uid = (await cluster.client.get(`/api/v1/nodes/${node.name}`)).metadata.uid;
+      const before = await tokenOf(node, agent);
+      await node.kubelet.kill();
+      await node.kubelet.start();
       const at = { name: "after-kubelet", namespace, node: "node1" };
       const workload = await Workload.create(cluster, at);
       await workload.untilIdentity(id, { timeoutMs: 60_000 });
       await workload.delete();
       for (const each of workloads) await assertNotRefused(each, since);
+      // It remembers none of the tokens that it has asked for, and so asks for others.
+      await eventually(
+        "another token",
+        async () => (await tokenOf(node, agent)) !== before || undefined,
+        { timeoutMs: 120_000, intervalMs: 500 },
+      );
+      const agentId = `spiffe://${trustDomain}/spire/agent/k8s_psat/main/${uid}`;
+      await assay(cluster, ["agent", "evict", agentId]);
+      await eventually(
+        "the agent to attest again",
+        async () =>
+          (await assay(cluster, ["agent", "list"])).some((row) => row["id"] === agentId) ||
+          undefined,
+        { timeoutMs: 60_000, intervalMs: 500 },
+      );
+      await workloads[0]?.untilIdentity(defaultId(namespace));
     });
   });
+}
+
+/** The token that the agent proves its node with, as the kubelet has written it. */
+async function tokenOf(node: Node, agent: Pod): Promise<string> {
+  const volumes = `/var/lib/kubelet/pods/${agent.metadata.uid}/volumes`;
+  return node.host.run(["cat", `${volumes}/kubernetes.io~projected/token/assay-agent`]);
 }
 
 /** The kubelet takes one second to start a container again; the rest is for a busy machine. */

@@ -1,6 +1,7 @@
 // The way from processes of this machine to the API server of a control plane, with the rights of a service account.
 
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { ControlPlane } from "../cluster/control-plane.ts";
 
@@ -47,6 +48,13 @@ export class ApiRelay implements AsyncDisposable {
       clusters: [{ name: "east", cluster: { server, "certificate-authority-data": authority } }],
       users: [{ name: "server", user: { token: await tokenFor(plane, account, {}) } }],
     });
+  }
+
+  /** The administrator's kubeconfig, as it works from this machine. */
+  async adminKubeconfig(plane: ControlPlane): Promise<string> {
+    const inside = await readFile(plane.kubeconfigPath, "utf8");
+    const { port } = this.#server.address() as AddressInfo;
+    return inside.replace("https://127.0.0.1:6443", `https://127.0.0.1:${port}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

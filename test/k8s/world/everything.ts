@@ -1,10 +1,10 @@
-import type { Cluster } from "../cluster/cluster.ts";
+import type { KubeCluster } from "../cluster/kube-cluster.ts";
 
 /** Kinds that come and go by themselves. */
 const RESTLESS = /^(?:events|leases|pods|endpoints|endpointslices|controllerrevisions)\b/;
 
 /** The names of all objects of a cluster, as "kind namespace/name", without what comes and goes by itself. */
-export async function listEverything(cluster: Cluster): Promise<ReadonlySet<string>> {
+export async function listEverything(cluster: KubeCluster): Promise<ReadonlySet<string>> {
   const kinds = (await cluster.kubectl(["api-resources", "--verbs=list", "-o", "name"]))
     .split("\n")
     .filter((kind) => kind !== "" && !RESTLESS.test(kind));

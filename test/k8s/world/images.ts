@@ -5,12 +5,20 @@ import { runToEnd } from "../../support/interop.ts";
 import { root } from "../../support/sources.ts";
 import { TempDir } from "../../support/temp-dir.ts";
 import { layBusybox, writeImage } from "../cluster/image.ts";
+import { givenKubeconfig } from "../cluster/needs.ts";
+
+/** For pods of both images. Nodes of somebody else's cluster may have a registry to take them from. */
+export const pullPolicy: "IfNotPresent" | "Never" =
+  givenKubeconfig === undefined ? "Never" : "IfNotPresent";
 
 /** The product, built from this checkout; for the chart's values `image`. */
-export const assayImage = { repository: "localhost/assay", tag: "test" } as const;
+export const assayImage: { readonly repository: string; readonly tag: string } = parseName(
+  process.env["ASSAY_TEST_IMAGE"] ?? "localhost/assay:test",
+);
 
 /** A shell, and the workloads of test/interop/go. */
-export const workloadImage = "localhost/workload:1";
+export const workloadImage: string =
+  process.env["ASSAY_TEST_WORKLOAD_IMAGE"] ?? "localhost/workload:1";
 
 /** Builds both images. @returns the paths of their archives in `folder` */
 export async function buildImages(folder: string): Promise<readonly string[]> {
@@ -52,4 +60,16 @@ async function buildWorkload(archive: string): Promise<void> {
     });
   }
   await writeImage({ name: workloadImage, root: dir.path, command: ["/usr/bin/watch"] }, archive);
+}
+
+function parseName(name: string): { readonly repository: string; readonly tag: string } {
+  const [, repository = name, tag = "latest"] = /^(.+):([^:/]+)$/.exec(name) ?? [];
+  return { repository, tag };
+}
+
+if (import.meta.main) {
+  // For a cluster of somebody else: the folder gets what its nodes have to know.
+  const [, , folder = "dist"] = process.argv;
+  await mkdir(folder, { recursive: true });
+  for (const path of await buildImages(folder)) process.stdout.write(`${path}\n`);
 }

@@ -16,7 +16,16 @@ export async function runInContainer(
 
 /** Kills the process of a pod's container; the kubelet then starts another one. */
 export async function killContainer(node: Node, pod: string): Promise<void> {
-  const kill = ["tasks", "kill", "--signal", "SIGKILL"];
+  await signalContainer(node, pod, "SIGKILL");
+}
+
+/** Sends the first process of a pod's container a signal. */
+export async function signalContainer(
+  node: Node,
+  pod: string,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const kill = ["tasks", "kill", "--signal", signal];
   await node.host.run([...ctr, ...kill, await containerOf(node, pod)]);
 }
 

@@ -1,7 +1,7 @@
 import { eventually } from "../../support/eventually.ts";
-import type { Cluster } from "../cluster/cluster.ts";
+import type { KubeCluster } from "../cluster/kube-cluster.ts";
 import { type Pod, untilRunning } from "../cluster/pods.ts";
-import { workloadImage } from "./images.ts";
+import { pullPolicy, workloadImage } from "./images.ts";
 
 /** A line that the program `watch` printed. */
 export interface WatchLine {
@@ -22,6 +22,8 @@ export interface WorkloadOptions {
   readonly serviceAccount?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly node?: string;
+  /** That with go-spiffe unless given. */
+  readonly image?: string;
   /** `watch` unless given. */
   readonly command?: readonly string[];
   /** Fields of the pod's specification that replace ours. */
@@ -46,8 +48,8 @@ export function workloadPod(options: WorkloadOptions): object {
       containers: [
         {
           name: "main",
-          image: workloadImage,
-          imagePullPolicy: "Never",
+          image: options.image ?? workloadImage,
+          imagePullPolicy: pullPolicy,
           command: options.command ?? ["/usr/bin/watch"],
           env,
           securityContext: {
@@ -69,16 +71,16 @@ export function workloadPod(options: WorkloadOptions): object {
 export class Workload {
   readonly name: string;
   readonly namespace: string;
-  readonly #cluster: Cluster;
+  readonly #cluster: KubeCluster;
 
-  constructor(cluster: Cluster, name: string, namespace = "default") {
+  constructor(cluster: KubeCluster, name: string, namespace = "default") {
     this.#cluster = cluster;
     this.name = name;
     this.namespace = namespace;
   }
 
   /** Asks for the pod and does not wait for it. */
-  static async create(cluster: Cluster, options: WorkloadOptions): Promise<Workload> {
+  static async create(cluster: KubeCluster, options: WorkloadOptions): Promise<Workload> {
     const { name, namespace = "default" } = options;
     const body = workloadPod(options);
     // A namespace's default service account comes a moment after it.
@@ -101,10 +103,14 @@ export class Workload {
     return untilRunning(this.#cluster.client, this.name, { namespace, timeoutMs });
   }
 
+  /** What its container has printed so far. */
+  log(): Promise<string> {
+    return this.#cluster.client.text(`${this.path}/log`);
+  }
+
   /** Everything it has told so far. */
   async lines(): Promise<readonly WatchLine[]> {
-    const text = await this.#cluster.client.text(`${this.path}/log`);
-    return text
+    return (await this.log())
       .split("\n")
       .filter((line) => line !== "")
       .map((line): WatchLine => JSON.parse(line));

@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { eventually } from "../../support/eventually.ts";
 import { root } from "../../support/sources.ts";
 import { Cluster, type ClusterOptions } from "../cluster/cluster.ts";
-import { assayImage, buildImages } from "./images.ts";
+import type { KubeCluster } from "../cluster/kube-cluster.ts";
+import { assayImage, buildImages, pullPolicy } from "./images.ts";
 
 /** The trust domain of the tests. */
 export const trustDomain = "example.test";
@@ -16,30 +18,27 @@ export const chart: string = join(root, "deploy", "helm", "assay");
 /** Values that a test gives the chart beside those that every one does. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** Starts a cluster whose nodes have the product's image and that of the workloads, and builds these meanwhile. */
-export async function startWithImages(options: ClusterOptions = {}): Promise<Cluster> {
-  const cluster = await Cluster.start(options);
-  try {
-    await cluster.importImages(await buildImages(cluster.folder.path));
-    return cluster;
-  } catch (error) {
-    await cluster[Symbol.asyncDispose]();
-    throw error;
-  }
+/** Starts a cluster whose nodes have the product's image and that of the workloads. */
+export function startWithImages(options: ClusterOptions = {}): Promise<Cluster> {
+  return Cluster.start({ ...options, makeImages: buildImages });
 }
 
 /** Installs or upgrades the chart and, unless told otherwise, waits until all of it is ready. */
 export async function installChart(
-  cluster: Cluster,
+  cluster: KubeCluster,
   values: Values = {},
   { wait = true }: { readonly wait?: boolean } = {},
 ): Promise<void> {
   const input = stringify({
     trustDomain,
-    image: { ...assayImage, pullPolicy: "Never" },
+    image: { ...assayImage, pullPolicy },
     ...values,
   });
-  const flags = ["--namespace", system, "--create-namespace", "--values", "-"];
+  // What a cluster of somebody else needs, such as how its kubelets are verified.
+  const more = process.env["ASSAY_TEST_VALUES"];
+  const flags = ["--namespace", system, "--create-namespace", "--values", "-"].concat(
+    more === undefined ? [] : ["--values", more],
+  );
   const waiting = wait ? ["--wait", "--timeout", "2m"] : [];
   await cluster.helm(["upgrade", "--install", "assay", chart, ...flags, ...waiting], { input });
 }
@@ -67,7 +66,7 @@ export async function kubeconfigOfServer(cluster: Cluster): Promise<string> {
 
 /** Makes a namespace and says whether its pods get the identities of the chart's default resource. */
 export async function createNamespace(
-  cluster: Cluster,
+  cluster: KubeCluster,
   name: string,
   { identities = true }: { readonly identities?: boolean } = {},
 ): Promise<void> {
@@ -75,17 +74,32 @@ export async function createNamespace(
   await cluster.client.create("/api/v1/namespaces", { metadata: { name, labels } });
 }
 
-/** Deletes namespaces with all that is in them, and waits until they are gone. */
+/** Deletes namespaces with all that is in them, and does not wait until they are gone. */
 export async function deleteNamespaces(
-  cluster: Cluster,
+  cluster: KubeCluster,
   ...names: readonly string[]
 ): Promise<void> {
-  await cluster.kubectl(["delete", "namespace", ...names, "--ignore-not-found", "--timeout=3m"]);
+  for (const name of names) await cluster.client.delete(`/api/v1/namespaces/${name}`);
+}
+
+/** Waits until all namespaces that are being deleted are gone. */
+export async function untilNamespacesGone({ client }: KubeCluster): Promise<void> {
+  await eventually(
+    "the end of namespaces",
+    async () => {
+      const left = (await client.list("/api/v1/namespaces")).filter(
+        ({ metadata }) => metadata.deletionTimestamp !== undefined,
+      );
+      if (left.length === 0) return true;
+      throw new Error(`there still is ${left.map(({ metadata }) => metadata.name).join()}`);
+    },
+    { timeoutMs: 180_000, intervalMs: 200 },
+  );
 }
 
 /** Makes a service account. */
 export async function createServiceAccount(
-  cluster: Cluster,
+  cluster: KubeCluster,
   namespace: string,
   name: string,
 ): Promise<void> {

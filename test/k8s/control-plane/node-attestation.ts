@@ -1,44 +1,25 @@
 // Node attestation against a real API server: real tokens, real TokenReviews, and a server with the least permissions.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
-import { Agent } from "../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
-import { Status } from "../../runtime/errors/status-error.ts";
-import { systemClock } from "../../runtime/time/clock.ts";
-import { eventually } from "../support/eventually.ts";
-import { requires } from "../support/requires.ts";
-import { CALL, csrOf, newKey, RunningServer } from "../support/running-server.ts";
-import { ensureBinaries } from "./build/binaries.ts";
-import { Addresses } from "./cluster/addresses.ts";
-import { ControlPlane } from "./cluster/control-plane.ts";
-import type { KubeObject } from "./cluster/kube-client.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
-import { WorkFolder } from "./cluster/work-folder.ts";
-import { ApiRelay, tokenFor } from "./support/api-relay.ts";
+import { Agent } from "../../../proto/gen/spire/api/server/agent/v1/agent_pb.ts";
+import { Status } from "../../../runtime/errors/status-error.ts";
+import { eventually } from "../../support/eventually.ts";
+import { CALL, csrOf, newKey, RunningServer } from "../../support/running-server.ts";
+import type { KubeObject } from "../cluster/kube-client.ts";
+import { tokenFor } from "../support/api-relay.ts";
+import type { PlaneStory } from "./story.ts";
 
 const SYSTEM = "/api/v1/namespaces/assay-system";
-const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const CLUSTER = "east";
 
-if (requires(...clusterNeeds)) {
+export function nodeAttestationStories(story: PlaneStory): void {
   suite("node attestation on a real API server", () => {
     const opened = new AsyncDisposableStack();
-    let plane: ControlPlane;
     let server: RunningServer;
 
     before(async () => {
-      const say = (line: string) => void process.stderr.write(`cluster: ${line}\n`);
-      const binaries = await ensureBinaries("cluster", say);
-      const folder = opened.use(await WorkFolder.open());
-      const now = systemClock.now();
-      const addresses = new Addresses(1);
-      plane = opened.use(await ControlPlane.start({ folder, binaries, addresses, now }));
-      const relay = opened.use(await ApiRelay.open(folder.join("api.sock")));
-      await createAccounts(plane);
-      await createNode("node-1");
-      const path = folder.join("server.kubeconfig");
-      await writeFile(path, await relay.kubeconfig(plane, "assay-server"));
+      const path = story.kubeconfigPath;
       const rules = { serviceAccounts: ["assay-system:assay-agent"], nodeLabels: ["zone"] };
       server = opened.use(
         await RunningServer.open({
@@ -53,9 +34,9 @@ if (requires(...clusterNeeds)) {
       return server.attest("k8s_psat", payload, csrOf(newKey()));
     };
     const createNode = (name: string) =>
-      plane.client.create("/api/v1/nodes", { metadata: { name, labels: { zone: "a" } } });
+      story.plane.client.create("/api/v1/nodes", { metadata: { name, labels: { zone: "a" } } });
     const createPod = (name: string, serviceAccountName = "assay-agent", nodeName = "node-1") =>
-      plane.client.create<KubeObject>(`${SYSTEM}/pods`, {
+      story.plane.client.create<KubeObject>(`${SYSTEM}/pods`, {
         metadata: { name },
         spec: {
           nodeName,
@@ -64,14 +45,14 @@ if (requires(...clusterNeeds)) {
         },
       });
     const tokenOf = (pod: KubeObject, account = "assay-agent", audience = "assay-server") =>
-      tokenFor(plane, account, {
+      tokenFor(story.plane, account, {
         audiences: [audience],
         boundObjectRef: { kind: "Pod", apiVersion: "v1", ...nameOf(pod) },
       });
 
     test("attests an agent by its pod's token, for our audience and that of stock agents", async () => {
       const pod = await createPod("agent-1");
-      const node = await plane.client.get("/api/v1/nodes/node-1");
+      const node = await story.plane.client.get("/api/v1/nodes/node-1");
       const { id } = await attest(await tokenOf(pod));
       assert.equal(
         id,
@@ -94,7 +75,7 @@ if (requires(...clusterNeeds)) {
         { token: await tokenOf(other, "default"), reason: "service_account_refused" },
         { token: await tokenOf(agent, "assay-agent", "vault"), reason: "token_refused" },
         {
-          token: await tokenFor(plane, "assay-agent", { audiences: ["assay-server"] }),
+          token: await tokenFor(story.plane, "assay-agent", { audiences: ["assay-server"] }),
           reason: "token_not_bound",
         },
         { token: (await tokenOf(agent)).replace(/.{8}$/, "AAAAAAAA"), reason: "token_refused" },
@@ -106,14 +87,14 @@ if (requires(...clusterNeeds)) {
       const pod = await createPod("agent-3");
       const token = await tokenOf(pod);
       await attest(token);
-      await plane.client.delete(`${SYSTEM}/pods/agent-3`);
+      await story.plane.client.delete(`${SYSTEM}/pods/agent-3`);
       await eventually("the refusal", () =>
         attest(token).then(
           () => undefined,
           ({ reason }) => reason === "pod_terminating" || undefined,
         ),
       );
-      await plane.client.delete(`${SYSTEM}/pods/agent-3`, { gracePeriodSeconds: 0 });
+      await story.plane.client.delete(`${SYSTEM}/pods/agent-3`, { gracePeriodSeconds: 0 });
       // The API server may accept it for a moment more.
       await assert.rejects(attest(token), ({ reason }: { reason: string }) =>
         ["token_refused", "pod_gone"].includes(reason),
@@ -122,7 +103,7 @@ if (requires(...clusterNeeds)) {
 
     test("asks agents to come back while the API server hangs, and goes on by itself", async () => {
       const token = await tokenOf(await createPod("agent-4"));
-      const apiserver = plane.component("apiserver");
+      const apiserver = story.plane.component("apiserver");
       await apiserver.pause();
       const refused = { code: Status.UNAVAILABLE, reason: "cluster_unavailable" };
       await assert.rejects(attest(token), refused);
@@ -131,7 +112,7 @@ if (requires(...clusterNeeds)) {
       await apiserver.kill();
       await assert.rejects(attest(token), refused);
       await apiserver.start();
-      await plane.untilReady();
+      await story.plane.untilReady();
       await eventually("the attestation", () => attest(token), { timeoutMs: 20_000 });
     });
 
@@ -141,7 +122,7 @@ if (requires(...clusterNeeds)) {
       const token = await tokenOf(pod);
       const { id } = await attest(token);
       const [entry] = await server.createEntries(id, "/on-node-2");
-      await plane.client.delete("/api/v1/nodes/node-2");
+      await story.plane.client.delete("/api/v1/nodes/node-2");
       using admin = server.admin();
       await eventually("the eviction", async () => {
         const { agents } = await admin.client(Agent).listAgents({}, CALL);
@@ -155,34 +136,6 @@ if (requires(...clusterNeeds)) {
       );
     });
   });
-}
-
-/** What the documentation tells people to give the server, and agents without any right. */
-async function createAccounts({ client }: ControlPlane): Promise<void> {
-  await client.create("/api/v1/namespaces", { metadata: { name: "assay-system" } });
-  for (const name of ["assay-server", "assay-agent"]) {
-    await client.create(`${SYSTEM}/serviceaccounts`, { metadata: { name } });
-  }
-  await client.create(`${RBAC}/clusterroles`, {
-    metadata: { name: "assay-server" },
-    rules: [
-      { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
-      {
-        apiGroups: [""],
-        resources: ["pods", "nodes", "namespaces"],
-        verbs: ["get", "list", "watch"],
-      },
-    ],
-  });
-  await client.create(`${RBAC}/clusterrolebindings`, {
-    metadata: { name: "assay-server" },
-    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "assay-server" },
-    subjects: [{ kind: "ServiceAccount", name: "assay-server", namespace: "assay-system" }],
-  });
-  // The controllers make it in their own time, and pods are refused before.
-  await eventually("the default service account", () =>
-    client.get(`${SYSTEM}/serviceaccounts/default`),
-  );
 }
 
 function nameOf({ metadata }: KubeObject) {

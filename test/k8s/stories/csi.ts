@@ -3,51 +3,61 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { eventually } from "../support/eventually.ts";
-import { requires } from "../support/requires.ts";
-import type { Cluster } from "./cluster/cluster.ts";
-import type { KubeObject } from "./cluster/kube-client.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
-import type { Pod } from "./cluster/pods.ts";
-import { Workload } from "./world/workload.ts";
-import { installChart, startWithImages, system, trustDomain } from "./world/world.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { KubeObject } from "../cluster/kube-client.ts";
+import type { KubeCluster } from "../cluster/kube-cluster.ts";
+import type { Pod } from "../cluster/pods.ts";
+import { Workload } from "../world/workload.ts";
+import {
+  createNamespace,
+  defaultId,
+  deleteNamespaces,
+  installChart,
+  system,
+} from "../world/world.ts";
+import type { Story } from "./story.ts";
 
 const namespace = "apps";
-const id = `spiffe://${trustDomain}/ns/${namespace}/sa/default`;
+const id = defaultId(namespace);
+/** All of it happens there. */
+const node = "node1";
 
-const podWorkload = join(import.meta.dirname, "support/pod-workload-main.ts");
+/** A pod bound to a node that there is not. */
+const elsewhere = "elsewhere";
+
+const podWorkload = join(import.meta.dirname, "../support/pod-workload-main.ts");
 
 interface CsiNode extends KubeObject {
   readonly spec?: { readonly drivers?: readonly { readonly name: string }[] | null };
 }
 
-if (requires(...clusterNeeds)) {
+export function csiStories(story: Story): void {
   suite("the socket in pods", () => {
-    let cluster: Cluster;
-
-    before(async () => {
-      cluster = await startWithImages({ nodes: 1 });
-      await cluster.client.create("/api/v1/namespaces", {
-        metadata: { name: namespace, labels: { "assay.dev/identities": "enabled" } },
-      });
-      await installChart(cluster);
-    });
+    before(() => createNamespace(story.cluster, namespace));
     after(async () => {
-      await cluster[Symbol.asyncDispose]();
+      await deleteNamespaces(story.cluster, namespace);
+      await installChart(story.cluster);
     });
 
+    const start = (name: string): Promise<Workload> =>
+      Workload.create(story.cluster, { name, namespace, node });
     const onNode = (script: string): Promise<string> =>
-      cluster.node("node1").host.run(["sh", "-c", script]);
+      story.cluster.node(node).host.run(["sh", "-c", script]);
     /** Ends the process of a part at once. */
     const kill = (command: string): Promise<string> =>
       onNode(
         `ps -e -o pid=,args= | awk '/ ${command} --config/ && !/awk/ { print $1 }' | xargs kill -9`,
       );
-    const mounts = async (): Promise<number> =>
-      Number(await onNode("grep -c 'kubernetes.io~csi.*/mount ' /proc/1/mountinfo || true"));
+    /** What is mounted on the node for a pod. */
+    const mountsOf = async ({ metadata }: Pod): Promise<readonly string[]> => {
+      const script = `grep '/${metadata.uid}/volumes/kubernetes.io~csi.*/mount ' /proc/1/mountinfo`;
+      return (await onNode(`${script} || true`)).split("\n").filter((line) => line !== "");
+    };
 
     test("the kubelet knows the driver", async () => {
-      const { spec } = await cluster.client.get<CsiNode>("/apis/storage.k8s.io/v1/csinodes/node1");
+      const { spec } = await story.cluster.client.get<CsiNode>(
+        "/apis/storage.k8s.io/v1/csinodes/node1",
+      );
       assert.deepEqual(
         spec?.drivers?.map(({ name }) => name),
         ["csi.spiffe.io"],
@@ -55,23 +65,25 @@ if (requires(...clusterNeeds)) {
     });
 
     test("a pod gets it read-only, and leaves no mount behind", async () => {
-      const before = await mounts();
-      const workload = await Workload.create(cluster, { name: "one", namespace });
+      const workload = await start("one");
       await workload.untilIdentity(id);
-      const [, , , , , options = ""] = (
-        await onNode("grep 'kubernetes.io~csi.*/mount ' /proc/1/mountinfo")
-      ).split(" ");
+      const pod = await workload.pod();
+      const [mount = ""] = await mountsOf(pod);
+      const [, , , , , options = ""] = mount.split(" ");
       for (const option of ["ro", "nosuid", "nodev", "noexec"]) {
         assert.ok(options.split(",").includes(option), `${option} in ${options}`);
       }
       const inPod = await onNode("grep -h ' /spiffe ' /proc/[0-9]*/mountinfo | cut -d ' ' -f 6");
       assert.match(inPod, /^ro\b/);
-      await cluster.client.delete(workload.path, { gracePeriodSeconds: 0 });
-      await eventually("the mount to go", async () => (await mounts()) === before || undefined);
+      await story.cluster.client.delete(workload.path, { gracePeriodSeconds: 0 });
+      await eventually(
+        "the mount to go",
+        async () => (await mountsOf(pod)).length === 0 || undefined,
+      );
     });
 
     test("a workload has its stream back when the agent was killed", async () => {
-      const workload = await Workload.create(cluster, { name: "two", namespace });
+      const workload = await start("two");
       await workload.untilIdentity(id);
       const since = Date.now();
       await kill("agent run");
@@ -84,11 +96,11 @@ if (requires(...clusterNeeds)) {
     });
 
     test("nobody notices that the driver was killed", async () => {
-      const workload = await Workload.create(cluster, { name: "three", namespace });
+      const workload = await start("three");
       await workload.untilIdentity(id);
       const since = Date.now();
       await kill("csi run");
-      const later = await Workload.create(cluster, { name: "four", namespace });
+      const later = await start("four");
       await later.untilIdentity(id, { timeoutMs: 60_000 });
       const noticed = (await workload.lines()).filter(({ at }) => at >= since);
       assert.deepEqual(noticed, []);
@@ -99,7 +111,7 @@ if (requires(...clusterNeeds)) {
     });
 
     test("a pod waits for the node's first agent, and then starts", async () => {
-      const { client } = cluster;
+      const { client } = story.cluster;
       const agents = `/apis/apps/v1/namespaces/${system}/daemonsets/assay-agent`;
       const placed = (selector: object): Promise<unknown> =>
         client.patch(agents, { spec: { template: { spec: { nodeSelector: selector } } } });
@@ -114,9 +126,9 @@ if (requires(...clusterNeeds)) {
         { timeoutMs: 60_000 },
       );
       await kill("csi run");
-      const workload = await Workload.create(cluster, { name: "five", namespace });
+      const workload = await start("five");
       const metrics = async (): Promise<string> => {
-        const [pod] = await podsOf("csi");
+        const pod = (await podsOf("csi")).find(({ spec }) => spec?.nodeName === node);
         return client.text(
           `/api/v1/namespaces/${system}/pods/${pod?.metadata.name}:8084/proxy/metrics`,
         );
@@ -132,9 +144,9 @@ if (requires(...clusterNeeds)) {
     });
 
     test("a socket of its own and its token say which pod calls where no cgroup does", async () => {
-      await installChart(cluster, { agent: { podToken: "fallback" } });
-      const owner = await Workload.create(cluster, { name: "six", namespace });
-      const other = await Workload.create(cluster, { name: "seven", namespace });
+      await installChart(story.cluster, { agent: { podToken: "fallback" } });
+      const owner = await start("six");
+      const other = await start("seven");
       for (const each of [owner, other]) await each.untilIdentity(id, { timeoutMs: 60_000 });
       const uidOf = async (of: Workload): Promise<string> => (await of.pod()).metadata.uid ?? "";
       const [uid, otherUid] = [await uidOf(owner), await uidOf(other)];
@@ -152,10 +164,10 @@ if (requires(...clusterNeeds)) {
 
       const tokens = "/run/assay/pod-tokens";
       await onNode(`cat ${tokens}/${uid}/* >/tmp/own`);
-      const elsewhere = await tokenOfPodElsewhere(cluster);
+      const foreign = await tokenOfPodElsewhere(story.cluster);
       for (const theft of [
         `cat ${tokens}/${otherUid}/* >/tmp/stolen`,
-        `echo '${JSON.stringify({ "assay-agent": { token: elsewhere } })}' >/tmp/stolen`,
+        `echo '${JSON.stringify({ "assay-agent": { token: foreign } })}' >/tmp/stolen`,
       ]) {
         await kill("agent run");
         await onNode(`${theft}; for f in ${tokens}/${uid}/*; do cp /tmp/stolen $f; done`);
@@ -164,15 +176,19 @@ if (requires(...clusterNeeds)) {
       await kill("agent run");
       await onNode(`for f in ${tokens}/${uid}/*; do cp /tmp/own $f; done`);
       assert.equal(await call(), id);
+      // Nobody else would take it away for a while.
+      await story.cluster.client.delete(`/api/v1/namespaces/${namespace}/pods/${elsewhere}`, {
+        gracePeriodSeconds: 0,
+      });
     });
   });
 }
 
 /** A token as the driver has them, but of a pod that is bound to another node. */
-async function tokenOfPodElsewhere({ client }: Cluster): Promise<string> {
+async function tokenOfPodElsewhere({ client }: KubeCluster): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}`;
   const { metadata } = await client.create<Pod>(`${path}/pods`, {
-    metadata: { name: "elsewhere" },
+    metadata: { name: elsewhere },
     spec: { nodeName: "node9", containers: [{ name: "main", image: "none.test/none:1" }] },
   });
   const { name, uid } = metadata;

@@ -6,19 +6,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { eventually } from "../support/eventually.ts";
-import { requires } from "../support/requires.ts";
-import { Cluster } from "./cluster/cluster.ts";
-import { busyboxImage } from "./cluster/image.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
-import type { Node } from "./cluster/node.ts";
-import { type Pod, untilRunning } from "./cluster/pods.ts";
-import { NodeAssay } from "./support/node-assay.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { busyboxImage } from "../cluster/image.ts";
+import type { Node } from "../cluster/node.ts";
+import { type Pod, untilRunning } from "../cluster/pods.ts";
+import type { Story } from "../stories/story.ts";
+import { NodeAssay } from "../support/node-assay.ts";
 
 const inDefault = "/api/v1/namespaces/default";
 const socketPath = "/run/assay/workload/api.sock";
-const workload = `${process.execPath} ${join(import.meta.dirname, "support/pod-workload-main.ts")}`;
-const passSocket = join(import.meta.dirname, "support/pass-socket-main.ts");
+const workload = `${process.execPath} ${join(import.meta.dirname, "../support/pod-workload-main.ts")}`;
+const passSocket = join(import.meta.dirname, "../support/pass-socket-main.ts");
 
 interface Answer {
   readonly ids?: readonly string[];
@@ -61,7 +60,7 @@ function podOf(name: string, spec: object = {}, metadata: object = {}): object {
   };
 }
 
-if (requires(...clusterNeeds)) {
+export function podAttestationStories(story: Story): void {
   suite("an agent among real pods", () => {
     let cluster: Cluster;
     let node: Node;
@@ -94,7 +93,7 @@ if (requires(...clusterNeeds)) {
       });
 
     before(async () => {
-      cluster = await Cluster.start({ nodes: 1 });
+      cluster = story.cluster;
       node = cluster.node("node1");
       assay = await NodeAssay.start({ cluster, node, k8s });
       await createAccount(cluster, "agent", [
@@ -109,7 +108,6 @@ if (requires(...clusterNeeds)) {
     });
     after(async () => {
       await assay?.[Symbol.asyncDispose]();
-      await cluster?.[Symbol.asyncDispose]();
     });
 
     test("a pod has the identity that its UID gives it, and another has none", async () => {

@@ -3,13 +3,12 @@
 import assert from "node:assert/strict";
 import { access, readdir } from "node:fs/promises";
 import { basename } from "node:path";
-import { after, before, suite, test } from "node:test";
-import { eventually } from "../support/eventually.ts";
-import { requires } from "../support/requires.ts";
-import { Cluster } from "./cluster/cluster.ts";
-import { busyboxImage } from "./cluster/image.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
-import { type Pod, untilRunning } from "./cluster/pods.ts";
+import { suite, test } from "node:test";
+import { eventually } from "../../support/eventually.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { busyboxImage } from "../cluster/image.ts";
+import { type Pod, untilRunning } from "../cluster/pods.ts";
+import type { Story } from "../stories/story.ts";
 
 const inDefault = "/api/v1/namespaces/default";
 
@@ -25,19 +24,10 @@ function pod(name: string, node: string, script: string): object {
   };
 }
 
-if (requires(...clusterNeeds)) {
+export function clusterStories(story: Story): void {
   suite("a cluster of our own", () => {
-    let cluster: Cluster;
-
-    before(async () => {
-      cluster = await Cluster.start();
-    });
-    after(async () => {
-      await cluster[Symbol.asyncDispose]();
-    });
-
     test("a pod of one node reaches a service of the other by its name", async () => {
-      const { client } = cluster;
+      const { client } = story.cluster;
       const script = "mkdir /www; hostname >/www/name; exec httpd -f -p 8080 -h /www";
       await client.create(`${inDefault}/pods`, pod("server", "node1", script));
       await client.create(`${inDefault}/services`, {
@@ -50,7 +40,7 @@ if (requires(...clusterNeeds)) {
       for (const name of ["client", "neighbour", "server"]) {
         const answer = await eventually(`the answer to ${name}`, () => {
           const ask = ["wget", "-q", "-O", "-", "http://web.default.svc.cluster.local/name"];
-          return cluster.kubectl(["exec", name, "--", ...ask]);
+          return story.cluster.kubectl(["exec", name, "--", ...ask]);
         });
         assert.equal(answer.trim(), "server");
       }
@@ -58,14 +48,14 @@ if (requires(...clusterNeeds)) {
 
     test("a node sees no processes but its own", async () => {
       const count = async (name: string): Promise<number> => {
-        const processes = await cluster.node(name).host.run(["ps", "-e", "-o", "args="]);
+        const processes = await story.cluster.node(name).host.run(["ps", "-e", "-o", "args="]);
         return processes.match(/^httpd -f/gm)?.length ?? 0;
       };
       assert.deepEqual([await count("node1"), await count("node2")], [1, 0]);
     });
 
     test("parts can be killed, stopped for a while and started again", async () => {
-      const { plane, client } = cluster;
+      const { plane, client } = story.cluster;
       const apiserver = plane.component("apiserver");
       await apiserver.pause();
       const asked = client.text("/readyz");
@@ -75,7 +65,7 @@ if (requires(...clusterNeeds)) {
       await assert.rejects(client.text("/readyz"));
       await apiserver.start();
       await plane.untilReady();
-      const { kubelet } = cluster.node("node1");
+      const { kubelet } = story.cluster.node("node1");
       await kubelet.kill();
       assert.equal(kubelet.running, false);
       await kubelet.start();
@@ -84,30 +74,28 @@ if (requires(...clusterNeeds)) {
     });
 
     test("a node can be switched off and built anew under its name", async () => {
-      const node = cluster.node("node2");
-      await cluster.removeNode(node);
-      await cluster.client.delete("/api/v1/nodes/node2");
-      await cluster.addNode(2);
-      await cluster.client.delete(`${inDefault}/pods/client`, { gracePeriodSeconds: 0 });
-      await cluster.client.create(`${inDefault}/pods`, pod("again", "node2", "exec sleep 1000000"));
-      await untilRunning(cluster.client, "again");
+      const node = story.cluster.node("node2");
+      await story.cluster.removeNode(node);
+      await story.cluster.client.delete("/api/v1/nodes/node2");
+      await story.cluster.addNode(2);
+      await story.cluster.client.delete(`${inDefault}/pods/client`, { gracePeriodSeconds: 0 });
+      await story.cluster.client.create(
+        `${inDefault}/pods`,
+        pod("again", "node2", "exec sleep 1000000"),
+      );
+      await untilRunning(story.cluster.client, "again");
     });
   });
+}
 
-  test("nothing of a cluster stays when it has ended", async () => {
-    let path: string;
-    let pid: number;
-    {
-      await using cluster = await Cluster.start({ nodes: 1 });
-      path = cluster.folder.path;
-      pid = cluster.plane.host.pid;
-    }
-    await assert.rejects(access(path));
-    await assert.rejects(access(`/proc/${pid}`));
-    const groups = await readdir("/sys/fs/cgroup", { recursive: true });
-    assert.deepEqual(
-      groups.filter((group) => group.includes(basename(path))),
-      [],
-    );
-  });
+/** That nothing is left on this machine, once it is disposed of. */
+export async function assertGone(cluster: Cluster): Promise<void> {
+  const { path } = cluster.folder;
+  await assert.rejects(access(path));
+  await assert.rejects(access(`/proc/${cluster.plane.host.pid}`));
+  const groups = await readdir("/sys/fs/cgroup", { recursive: true });
+  assert.deepEqual(
+    groups.filter((group) => group.includes(basename(path))),
+    [],
+  );
 }

@@ -1,27 +1,15 @@
 // Entries from custom resources on a real API server: its schemas, rules and watches, and a server with the rights of the chart.
 
 import assert from "node:assert/strict";
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { parse, parseAllDocuments } from "yaml";
-import { Admin, type EntryWithMetadata } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
-import { systemClock } from "../../runtime/time/clock.ts";
-import { eventually } from "../support/eventually.ts";
-import { requires } from "../support/requires.ts";
-import { CALL, RunningServer } from "../support/running-server.ts";
-import { root } from "../support/sources.ts";
-import { ensureBinaries } from "./build/binaries.ts";
-import { Addresses } from "./cluster/addresses.ts";
-import { ControlPlane } from "./cluster/control-plane.ts";
-import type { KubeObject } from "./cluster/kube-client.ts";
-import { clusterNeeds } from "./cluster/needs.ts";
-import { WorkFolder } from "./cluster/work-folder.ts";
-import { ApiRelay } from "./support/api-relay.ts";
+import { Admin, type EntryWithMetadata } from "../../../proto/gen/assay/admin/v1/admin_pb.ts";
+import { eventually } from "../../support/eventually.ts";
+import { CALL, RunningServer } from "../../support/running-server.ts";
+import type { ControlPlane } from "../cluster/control-plane.ts";
+import type { KubeObject } from "../cluster/kube-client.ts";
+import type { PlaneStory } from "./story.ts";
 
-const SYSTEM = "/api/v1/namespaces/assay-system";
 const SHOP = "/api/v1/namespaces/shop";
-const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const SPIFFE_IDS = "/apis/spire.spiffe.io/v1alpha1/clusterspiffeids";
 const STATIC_ENTRIES = "/apis/spire.spiffe.io/v1alpha1/clusterstaticentries";
 const IDENTITIES = "/apis/assay.dev/v1alpha1/namespaces/shop/workloadidentities";
@@ -80,23 +68,14 @@ const refused = [
   },
 ];
 
-if (requires(...clusterNeeds)) {
+export function registrarStories(story: PlaneStory): void {
   suite("the registrar on a real API server", () => {
     const opened = new AsyncDisposableStack();
-    let plane: ControlPlane;
     let server: RunningServer;
 
     before(async () => {
-      const say = (line: string) => void process.stderr.write(`cluster: ${line}\n`);
-      const binaries = await ensureBinaries("cluster", say);
-      const folder = opened.use(await WorkFolder.open());
-      const now = systemClock.now();
-      const addresses = new Addresses(1);
-      plane = opened.use(await ControlPlane.start({ folder, binaries, addresses, now }));
-      const relay = opened.use(await ApiRelay.open(folder.join("api.sock")));
-      await createObjects(plane);
-      const kubeconfig = folder.join("server.kubeconfig");
-      await writeFile(kubeconfig, await relay.kubeconfig(plane, "assay-server"));
+      await createNamespace(story.plane);
+      const kubeconfig = story.kubeconfigPath;
       const east = { kubeconfig, serviceAccounts: ["assay-system:assay-agent"] };
       server = opened.use(
         await RunningServer.open({
@@ -108,12 +87,12 @@ if (requires(...clusterNeeds)) {
     after(() => opened.disposeAsync());
 
     const createPod = (name: string, spec: object = { nodeName: "node-1" }) =>
-      plane.client.create(`${SHOP}/pods`, {
+      story.plane.client.create(`${SHOP}/pods`, {
         metadata: { name, labels: { app: "web" } },
         spec: { ...spec, containers: [{ name: "main", image: "none", imagePullPolicy: "Never" }] },
       });
     const removePod = (name: string) =>
-      plane.client.delete(`${SHOP}/pods/${name}`, { gracePeriodSeconds: 0 });
+      story.plane.client.delete(`${SHOP}/pods/${name}`, { gracePeriodSeconds: 0 });
 
     async function entries(): Promise<readonly EntryWithMetadata[]> {
       using admin = server.admin();
@@ -138,7 +117,7 @@ if (requires(...clusterNeeds)) {
     async function statusOf(path: string, reason: string): Promise<ResourceStatus> {
       let last: ResourceStatus | undefined;
       return eventually(`${reason} of ${path}`, async () => {
-        last = (await plane.client.get<Resource>(path)).status;
+        last = (await story.plane.client.get<Resource>(path)).status;
         return last?.conditions.some((each) => each.type === "Ready" && each.reason === reason)
           ? last
           : undefined;
@@ -149,7 +128,7 @@ if (requires(...clusterNeeds)) {
     async function untilStats(wanted: Readonly<Record<string, number>>): Promise<void> {
       await eventually(JSON.stringify(wanted), async () => {
         const path = `${SPIFFE_IDS}/web`;
-        const stats = (await plane.client.get<Resource>(path)).status?.stats;
+        const stats = (await story.plane.client.get<Resource>(path)).status?.stats;
         return (
           Object.entries(wanted).every(([name, count]) => stats?.[name] === count) || undefined
         );
@@ -158,29 +137,55 @@ if (requires(...clusterNeeds)) {
 
     for (const { name, object, says } of refused) {
       test(`the API server refuses ${name}`, async () => {
-        await assert.rejects(plane.client.create(pathOf(object), object), { message: says });
+        await assert.rejects(story.plane.client.create(pathOf(object), object), { message: says });
       });
     }
 
+    test("a namespace label that flaps, and a name at its length limit, end in the entry that is right", async () => {
+      const name = [63, 63, 63, 61].map((length) => "p".repeat(length)).join(".");
+      const namespaceSelector = { matchLabels: { flapping: "yes" } };
+      await story.plane.client.create(
+        SPIFFE_IDS,
+        clusterSpiffeId("limits", { spiffeIDTemplate: BY_NAME, namespaceSelector }),
+      );
+      await createPod(name);
+      const flap = (value: string | null): Promise<unknown> =>
+        story.plane.client.patch(SHOP, { metadata: { labels: { flapping: value } } });
+      for (let count = 0; count < 50; count += 1) {
+        await flap("yes");
+        await flap(null);
+      }
+      await flap("yes");
+      await until(`/shop/${name}`);
+      await flap(null);
+      await until();
+      assert.deepEqual(server.log.messages("warn"), []);
+      await story.plane.client.delete(`${SPIFFE_IDS}/limits`);
+      await removePod(name);
+    });
+
     test("a pod has an entry once it is bound, and none once it has succeeded", async () => {
-      await plane.client.create(SPIFFE_IDS, clusterSpiffeId("web", { spiffeIDTemplate: BY_NAME }));
+      await story.plane.client.create(
+        SPIFFE_IDS,
+        clusterSpiffeId("web", { spiffeIDTemplate: BY_NAME }),
+      );
       await createPod("job", { schedulerName: "nobody" });
       await untilStats({ podsSelected: 1, podsWaiting: 1, entriesToSet: 0 });
       assert.deepEqual(await entries(), []);
-      await plane.client.create(`${SHOP}/pods/job/binding`, {
+      await story.plane.client.create(`${SHOP}/pods/job/binding`, {
         metadata: { name: "job" },
         target: { kind: "Node", name: "node-1" },
       });
       const [{ entry, metadata } = {}] = await until("/shop/job");
-      const pod = await plane.client.get(`${SHOP}/pods/job`);
-      const node = await plane.client.get("/api/v1/nodes/node-1");
+      const pod = await story.plane.client.get(`${SHOP}/pods/job`);
+      const node = await story.plane.client.get("/api/v1/nodes/node-1");
       assert.equal(entry?.parentId?.path, `/spire/agent/k8s_psat/east/${node.metadata.uid}`);
       assert.deepEqual(
         entry?.selectors.map(({ type, value }) => `${type}:${value}`),
         [`k8s:pod-uid:${pod.metadata.uid}`],
       );
       assert.equal(metadata?.origin?.name, "web");
-      await plane.client.patch(`${SHOP}/pods/job/status`, { status: { phase: "Succeeded" } });
+      await story.plane.client.patch(`${SHOP}/pods/job/status`, { status: { phase: "Succeeded" } });
       await until();
       await removePod("job");
     });
@@ -190,26 +195,26 @@ if (requires(...clusterNeeds)) {
       await createPod("b");
       await until("/shop/a", "/shop/b");
       const podSelector = { matchLabels: { app: "web" } };
-      await plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { podSelector } });
-      await plane.client.patch(`${SHOP}/pods/b`, { metadata: { labels: { app: "api" } } });
+      await story.plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { podSelector } });
+      await story.plane.client.patch(`${SHOP}/pods/b`, { metadata: { labels: { app: "api" } } });
       const [before] = await until("/shop/a");
       const spiffeIDTemplate = BY_NAME.replace(/^.*}}\//, "spiffe://example.test/new/");
-      await plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { spiffeIDTemplate } });
+      await story.plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { spiffeIDTemplate } });
       const [changed] = await until("/new/a");
       assert.equal(changed?.entry?.id, before?.entry?.id);
       const namespaceSelector = { matchLabels: { env: "prod" } };
-      await plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { namespaceSelector } });
+      await story.plane.client.patch(`${SPIFFE_IDS}/web`, { spec: { namespaceSelector } });
       await until();
-      await plane.client.patch(SHOP, { metadata: { labels: { env: "prod" } } });
+      await story.plane.client.patch(SHOP, { metadata: { labels: { env: "prod" } } });
       await until("/new/a");
-      await plane.client.patch(`${SHOP}/pods/b`, { metadata: { labels: { app: "web" } } });
+      await story.plane.client.patch(`${SHOP}/pods/b`, { metadata: { labels: { app: "web" } } });
       await until("/new/a", "/new/b");
     });
 
     test("each resource says what came of it", async () => {
       await untilStats({ podsSelected: 2, podsWaiting: 0, entriesToSet: 2 });
       await eventually("the status of the last generation", async () => {
-        const { metadata, status } = await plane.client.get<Resource>(`${SPIFFE_IDS}/web`);
+        const { metadata, status } = await story.plane.client.get<Resource>(`${SPIFFE_IDS}/web`);
         return status?.observedGeneration === metadata.generation || undefined;
       });
       const objects = [
@@ -218,7 +223,7 @@ if (requires(...clusterNeeds)) {
         staticEntry("vm"),
         workloadIdentity("tenant", { pathTemplate: "own/{{ .PodMeta.Name }}" }),
       ];
-      for (const object of objects) await plane.client.create(pathOf(object), object);
+      for (const object of objects) await story.plane.client.create(pathOf(object), object);
       await until("/new/a", "/new/b", "/ns/shop/own/a", "/ns/shop/own/b", "/vm");
       const malformed = await statusOf(`${SPIFFE_IDS}/malformed`, "Invalid");
       assert.match(JSON.stringify(malformed.conditions), /there is no field \\"Nope\\"/);
@@ -227,15 +232,15 @@ if (requires(...clusterNeeds)) {
       await statusOf(`${STATIC_ENTRIES}/vm`, "Applied");
       await statusOf(`${IDENTITIES}/tenant`, "Applied");
       for (const object of objects) {
-        await plane.client.delete(`${pathOf(object)}/${object.metadata.name}`);
+        await story.plane.client.delete(`${pathOf(object)}/${object.metadata.name}`);
       }
       await until("/new/a", "/new/b");
     });
 
     test("entries of others stay as they are, and in the way they are named", async () => {
-      const node = await plane.client.get("/api/v1/nodes/node-1");
+      const node = await story.plane.client.get("/api/v1/nodes/node-1");
       await createPod("c", { schedulerName: "nobody" });
-      const pod = await plane.client.get(`${SHOP}/pods/c`);
+      const pod = await story.plane.client.get(`${SHOP}/pods/c`);
       using admin = server.admin();
       const made = await admin.client(Admin).batchCreateEntry(
         {
@@ -255,7 +260,7 @@ if (requires(...clusterNeeds)) {
         CALL,
       );
       const id = made.results[0]?.entry?.entry?.id;
-      await plane.client.create(`${SHOP}/pods/c/binding`, {
+      await story.plane.client.create(`${SHOP}/pods/c/binding`, {
         metadata: { name: "c" },
         target: { kind: "Node", name: "node-1" },
       });
@@ -263,7 +268,7 @@ if (requires(...clusterNeeds)) {
       const message = `entry ${id}, which is not the registrar's, grants the same`;
       assert.deepEqual(errors, [{ pod: "shop/c", message }]);
       await removePod("c");
-      await plane.client.delete(`${SPIFFE_IDS}/web`);
+      await story.plane.client.delete(`${SPIFFE_IDS}/web`);
       const [left] = await until("/new/c");
       assert.deepEqual([left?.entry?.id, left?.entry?.revisionNumber], [id, 0n]);
       assert.deepEqual(server.log.messages("error"), []);
@@ -310,27 +315,9 @@ function pathOf({ kind }: Resource): string {
   return kind === "ClusterStaticEntry" ? STATIC_ENTRIES : IDENTITIES;
 }
 
-/** The kinds, the chart's role for the server, and a namespace with a node to run its pods on. */
-async function createObjects({ client }: ControlPlane): Promise<void> {
-  const folder = join(root, "deploy", "helm", "assay", "crds");
-  const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-  for (const file of await readdir(folder)) {
-    await client.create(crds, parse(await readFile(join(folder, file), "utf8")));
-  }
-  for (const name of ["assay-system", "shop"]) {
-    await client.create("/api/v1/namespaces", { metadata: { name } });
-  }
-  await client.create("/api/v1/nodes", { metadata: { name: "node-1" } });
-  await client.create(`${SYSTEM}/serviceaccounts`, { metadata: { name: "assay-server" } });
-  const manifests = await readFile(join(root, "deploy", "kubernetes", "server.yaml"), "utf8");
-  const objects = parseAllDocuments(manifests).map((each) => each.toJS() as Resource | null);
-  for (const kind of ["ClusterRole", "ClusterRoleBinding"]) {
-    const object = objects.find(
-      (each) => each?.kind === kind && each.metadata.name === "assay-server",
-    );
-    assert.ok(object, kind);
-    await client.create(`${RBAC}/${kind.toLowerCase()}s`, object);
-  }
+/** A namespace for pods, when the resources can be written. */
+async function createNamespace({ client }: ControlPlane): Promise<void> {
+  await client.create("/api/v1/namespaces", { metadata: { name: "shop" } });
   for (const path of [SPIFFE_IDS, STATIC_ENTRIES, IDENTITIES, `${SHOP}/serviceaccounts/default`]) {
     await eventually(path, () => client.get(path));
   }
