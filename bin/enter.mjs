@@ -14,6 +14,7 @@ const commands = {
   test: ["test/run.ts"],
   "test:long": ["test/run.ts", "--long"],
   "test:k8s": ["test/run.ts", "test/k8s/"],
+  cluster: ["test/k8s/up.ts"],
   bench: ["test/bench/main.ts"],
   "bench:k8s": ["test/k8s/bench/main.ts"],
   docs: ["deploy/docs/write.ts"],
