@@ -165,6 +165,7 @@ const trustDomain: Rows<typeof TrustDomain> = {
         about(federationRelationships.map(({ trustDomain }) => trustDomain)),
     },
     "operator",
+    "federator",
   ),
   batchUpdateFederationRelationship: change(
     {
@@ -173,14 +174,17 @@ const trustDomain: Rows<typeof TrustDomain> = {
         about(federationRelationships.map(({ trustDomain }) => trustDomain)),
     },
     "operator",
+    "federator",
   ),
   batchDeleteFederationRelationship: change(
     { action: "federation.delete", items: ({ trustDomains }) => about(trustDomains) },
     "operator",
+    "federator",
   ),
   refreshBundle: change(
     { action: "bundle.refresh", resource: ({ trustDomain }) => trustDomain },
     "operator",
+    "federator",
   ),
 };
 
@@ -280,14 +284,17 @@ const admin: Rows<typeof Admin> = {
   createFederation: change(
     { action: "federation.create", resource: ({ federation }) => federation?.trustDomain ?? "" },
     "operator",
+    "federator",
   ),
   updateFederation: change(
     { action: "federation.update", resource: ({ federation }) => federation?.trustDomain ?? "" },
     "operator",
+    "federator",
   ),
   deleteFederation: change(
     { action: "federation.delete", resource: ({ trustDomain }) => trustDomain },
     "operator",
+    "federator",
   ),
   listFederations: read(),
   reportRegistrar: by("status", "registrar"),

@@ -12,6 +12,8 @@ export interface RegistrarSettings {
   readonly parents: readonly IdPattern[];
   /** Whether resources of the cluster may ask for the flags admin and downstream. */
   readonly privileged: boolean;
+  /** Whether resources of the cluster may make relationships with foreign trust domains. */
+  readonly federation: boolean;
   /** Acts on resources of this class; empty for those without a class. */
   readonly className: string;
   /** Acts on resources without a class too. */
@@ -56,6 +58,12 @@ export const registrarSettingsSchema: z.ZodPrefault<z.ZodType<RegistrarSettings>
       .default(false)
       .describe(
         "Whether resources of the cluster may ask for the flags admin and downstream; a WorkloadIdentity never may.",
+      ),
+    federation: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether a ClusterFederatedTrustDomain makes a relationship: with it, administrators of the cluster decide whom this trust domain trusts.",
       ),
     className: z
       .string()

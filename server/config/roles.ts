@@ -9,6 +9,7 @@ import { idPatternSchema } from "./id-pattern.ts";
  * - auditor: read the audit log and verify it, and read what a viewer reads
  * - registrar: write entries, within the scope that comes with the role
  * - operator: run the system: agents, join tokens, federated bundles, log level, reload, backup
+ * - federator: relationships with foreign trust domains
  * - minter: have SVIDs signed without an entry
  * - key-admin: authorities, and entries with the admin or downstream flag
  * - revoker: ban agents, taint and revoke authorities
@@ -18,6 +19,7 @@ export const ROLES = [
   "auditor",
   "registrar",
   "operator",
+  "federator",
   "minter",
   "key-admin",
   "revoker",

@@ -10,6 +10,7 @@ import { Status, type StatusError } from "../../runtime/errors/status-error.ts";
 import type { Client } from "../../runtime/rpc/client.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { ActualEntry, DesiredEntry } from "./desired-entry.ts";
+import { adminFederationApi, type FederationApi, type FederationCalls } from "./federation-api.ts";
 import { inSizedCalls, isTooLarge } from "./sized-calls.ts";
 
 /** What became of one item of a batch. */
@@ -30,6 +31,7 @@ export interface EntryApi {
   create(entries: readonly DesiredEntry[], signal: AbortSignal): Promise<readonly ItemOutcome[]>;
   update(entries: readonly ActualEntry[], signal: AbortSignal): Promise<readonly ItemOutcome[]>;
   delete(ids: readonly string[], signal: AbortSignal): Promise<readonly ItemOutcome[]>;
+  readonly federation: FederationApi;
   /** @returns the holds that somebody has confirmed */
   report(report: RegistrarReport, signal: AbortSignal): Promise<readonly string[]>;
 }
@@ -38,7 +40,8 @@ export interface EntryApi {
 export type AdminCalls = Pick<
   Client<typeof Admin>,
   "batchCreateEntry" | "batchUpdateEntry" | "batchDeleteEntry" | "listEntries" | "reportRegistrar"
->;
+> &
+  FederationCalls;
 
 const TIMEOUT_MS = 30_000;
 const PAGE_SIZE = 1_000;
@@ -84,6 +87,7 @@ export function adminEntryApi(admin: AdminCalls, cluster: string): EntryApi {
       ),
     delete: async (ids, signal) =>
       outcomesOf(await admin.batchDeleteEntry({ ids: [...ids] }, options(signal))),
+    federation: adminFederationApi(admin, cluster),
     report: async (report, signal) =>
       (await admin.reportRegistrar({ report }, options(signal))).confirmedHolds,
   };

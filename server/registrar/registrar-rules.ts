@@ -1,6 +1,6 @@
 import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import type { RegistrarSettings } from "../config/registrar-settings.ts";
-import type { Grants } from "../config/roles.ts";
+import type { Grants, Role } from "../config/roles.ts";
 import type { TemplateContext } from "./template-data.ts";
 
 /** What holds for all entries of one cluster. */
@@ -19,11 +19,15 @@ export interface RegistrarRules extends TemplateContext {
 /** The grants of the registrar of a cluster: the cluster's agents, the patterns of IDs, and entries that it made. */
 export function registrarGrants(
   cluster: string,
-  settings: Pick<RegistrarSettings, "ids" | "parents" | "privileged">,
+  settings: Pick<RegistrarSettings, "ids" | "parents" | "privileged" | "federation">,
 ): Grants {
   const agents = IdPattern.parse(`/spire/agent/k8s_psat/${cluster}/**`);
   return {
-    roles: new Set(settings.privileged ? ["registrar", "key-admin"] : ["registrar"]),
+    roles: new Set<Role>([
+      "registrar",
+      ...(settings.privileged ? (["key-admin"] as const) : []),
+      ...(settings.federation ? (["federator"] as const) : []),
+    ]),
     registrar: { ids: settings.ids, parents: [agents, ...settings.parents], cluster },
   };
 }

@@ -23,6 +23,7 @@ import type { RegistrarMetrics } from "./metrics.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
 import { nameOfOrigin, nameOfResource } from "./resources/resource.ts";
 import { Retries } from "./retries.ts";
+import type { FederationOutcome } from "./run-federation.ts";
 import { statusOf } from "./status/resource-status.ts";
 import { StatusWriter } from "./status/status-writer.ts";
 import { type GroupRecord, Tally } from "./tally.ts";
@@ -56,6 +57,7 @@ export class RegistrarTerm implements ChangeListener {
   readonly #parked = new Set<string>();
   /** Groups that were written since a list of our own entries began. */
   #writtenSince: Set<string> | undefined;
+  readonly #federated = new Map<string, FederationOutcome>();
   #isDoubtful = false;
   /** Called when a list makes it doubtful that this is still the same cluster. */
   onDoubt: () => void = () => {};
@@ -84,6 +86,18 @@ export class RegistrarTerm implements ChangeListener {
 
   touched(groups: Iterable<string>): void {
     for (const group of groups) this.writer.want(group);
+  }
+
+  /** Whether what the cluster says can be acted on now. */
+  get isTrusted(): boolean {
+    return !this.#isDoubtful && !this.holds.isTotal;
+  }
+
+  /** What became of a resource that is a relationship. */
+  federated(name: string, outcome: FederationOutcome): void {
+    const before = this.#federated.get(name);
+    this.#federated.set(name, outcome);
+    if (JSON.stringify(before) !== JSON.stringify(outcome)) this.statuses.want(name);
   }
 
   described(resource: string): void {
@@ -300,7 +314,9 @@ export class RegistrarTerm implements ChangeListener {
     if (reading === undefined) return undefined;
     const tally = this.#tally.of(name);
     const isHeld = this.holds.all.length > 0;
-    return { reading, status: statusOf(reading, tally, { ...this.#namespacesOf(name), isHeld }) };
+    const federation = this.#federated.get(name);
+    const facts = { ...this.#namespacesOf(name), isHeld, federation };
+    return { reading, status: statusOf(reading, tally, facts) };
   }
 
   #namespacesOf(name: string) {

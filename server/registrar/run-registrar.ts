@@ -26,6 +26,7 @@ import {
   resourceCaches,
   serviceCache,
 } from "./resource-caches.ts";
+import { runFederationSync } from "./run-federation.ts";
 
 /** What a registrar needs. */
 export interface RegistrarDeps {
@@ -123,6 +124,7 @@ async function runTerm(
     await runTasks(
       {
         writer: (until) => term.writer.run(until),
+        federation: (until) => runFederation(deps, term, { resources, isOurs }, until),
         retries: (until) => term.retries.run((group) => term.writer.want(group), until),
         statuses: (until) => term.statuses.run(until),
         verification: (until) => runVerification(deps, term, rules, until),
@@ -155,6 +157,35 @@ async function runTerm(
     ended.abort();
     await watching;
   }
+}
+
+/** Relationships with foreign trust domains, beside the entries. */
+async function runFederation(
+  deps: RegistrarDeps,
+  term: RegistrarTerm,
+  o: {
+    readonly resources: readonly ResourceCache[];
+    readonly isOurs: (resource: { readonly className: string }) => boolean;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings, cluster, api } = deps;
+  const found = o.resources.find(({ type }) => type.kind === "ClusterFederatedTrustDomain");
+  // Without the right to it, its resources say so.
+  if (found === undefined || !settings.federation) return;
+  await runFederationSync(
+    {
+      ...deps,
+      cluster: cluster.name,
+      api: api.federation,
+      resources: found.cache,
+      isOurs: o.isOurs,
+      isTrusted: () => term.isTrusted,
+      onOutcome: (name, outcome) => term.federated(name, outcome),
+      resyncMs: settings.resyncInterval,
+    },
+    signal,
+  );
 }
 
 async function listOwn(api: EntryApi, signal: AbortSignal): Promise<ListedEntries> {

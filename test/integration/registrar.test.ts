@@ -374,12 +374,54 @@ describe("the registrar", () => {
     });
     await world.status("ClusterSPIFFEID", { name: "malformed" }, "Ready", "Invalid");
     await world.status("ClusterSPIFFEID", { name: "idle" }, "Ready", "NoPods");
-    await world.status("ClusterFederatedTrustDomain", { name: "other" }, "Ready", "NotSupported");
+    await world.status("ClusterFederatedTrustDomain", { name: "other" }, "Ready", "NotAllowed");
     world.resource("ClusterSPIFFEID", "idle", { ...nowhere, ttl: "1h" }, { generation: 2 });
     await eventually("the status of the new generation", () => {
       const status = world.kube.get("clusterspiffeids", { name: "idle" })?.["status"];
       return (status as Status | undefined)?.observedGeneration === 2 ? true : undefined;
     });
+  });
+
+  it("makes relationships with foreign trust domains where it has the right to", async () => {
+    await using world = await World.open(() => {}, { federation: true });
+    const list = async () => {
+      using connection = world.server.admin();
+      const { federations } = await connection.client(Admin).listFederations({}, CALL);
+      return federations.map(({ federation, origin }) => [
+        federation?.trustDomain,
+        federation?.endpoint?.url,
+        federation?.limits?.any ? "any" : federation?.limits?.idPatterns.join(),
+        origin,
+      ]);
+    };
+    const until = (what: string, expected: unknown) =>
+      eventually(what, async () =>
+        JSON.stringify(await list()) === JSON.stringify(expected) ? true : undefined,
+      ).catch(async () => assert.deepEqual(await list(), expected));
+    const spec = (url: string, trustDomain = "other.test") => ({
+      trustDomain,
+      bundleEndpointURL: url,
+      bundleEndpointProfile: { type: "https_web" },
+    });
+    const kind = "ClusterFederatedTrustDomain";
+    world.resource(kind, "other", spec("https://127.0.0.1:1/a"));
+    await world.status(kind, { name: "other" }, "Ready", "Applied");
+    await until("a relationship", [["other.test", "https://127.0.0.1:1/a", "any", "cluster/east"]]);
+    const annotations = { "assay.dev/allow-ids": "/payments/*" };
+    world.resource(kind, "other", spec("https://127.0.0.1:1/b"), { generation: 2, annotations });
+    const limited = ["other.test", "https://127.0.0.1:1/b", "/payments/*", "cluster/east"];
+    await until("the change", [limited]);
+    world.resource(kind, "other-too", spec("https://127.0.0.1:1/c"));
+    await world.status(kind, { name: "other-too" }, "Ready", "Conflict");
+    world.resource(kind, "own", spec("https://127.0.0.1:1/", "example.test"));
+    await world.status(kind, { name: "own" }, "Ready", "Invalid");
+    using connection = world.server.admin();
+    const mine = { trustDomain: "mine.test", endpoint: { profile: "none" }, limits: {} };
+    await connection.client(Admin).createFederation({ federation: mine }, CALL);
+    for (const name of ["other", "other-too"]) {
+      world.kube.remove(PLURALS.ClusterFederatedTrustDomain, { name });
+    }
+    await until("the end", [["mine.test", "", "", "admin"]]);
   });
 
   it("says nothing to resources of another class, not even that they cannot be read", async () => {

@@ -140,6 +140,7 @@ export function registrarRules(changes: Partial<RegistrarRules> = {}): Registrar
       ids: [IdPattern.parse("/ns/**")],
       parents: [],
       privileged: false,
+      federation: false,
     }),
     ignoredNamespaces: new Set(["kube-system"]),
     defaultX509SvidTtlSeconds: 0,

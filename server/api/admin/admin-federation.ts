@@ -107,7 +107,9 @@ export function adminFederation(
 }
 
 function originOf(caller: Caller): string {
-  return caller.kind === "registrar" ? `cluster/${caller.cluster}` : "admin";
+  // A registrar outside of the server is bound to its cluster by its grants.
+  const cluster = "grants" in caller ? caller.grants.registrar.cluster : undefined;
+  return cluster === undefined ? "admin" : `cluster/${cluster}`;
 }
 
 function doneOf(result: ItemResult<RelationshipRecord> | undefined): RelationshipRecord {

@@ -1,6 +1,8 @@
 import * as z from "zod";
+import type { FederationLimits } from "../../../spiffe/bundle/federation-limits.ts";
 import type { SpiffeId } from "../../../spiffe/id/spiffe-id.ts";
 import { TrustDomain } from "../../../spiffe/id/trust-domain.ts";
+import { federationLimitsSchema } from "./federation-annotations.ts";
 import { classNameSchema, spiffeIdSchema } from "./fields.ts";
 import type { Resource } from "./resource.ts";
 import { resourceMetaSchema } from "./resource-meta.ts";
@@ -15,6 +17,8 @@ export interface FederatedTrustDomain extends Resource {
     | { readonly type: "https_spiffe"; readonly endpointId: SpiffeId };
   /** SPIFFE bundle format; empty when the resource has none. */
   readonly bundle: string;
+  /** By its annotations; for everything without them. */
+  readonly limits: FederationLimits;
 }
 
 const url = z.string().max(2048).refine(isEndpointUrl, {
@@ -24,7 +28,10 @@ const url = z.string().max(2048).refine(isEndpointUrl, {
 /** ClusterFederatedTrustDomain of spire.spiffe.io/v1alpha1. */
 export const federatedTrustDomainSchema: z.ZodType<FederatedTrustDomain> = z
   .object({
-    metadata: resourceMetaSchema,
+    metadata: z.intersection(
+      resourceMetaSchema,
+      federationLimitsSchema.transform((limits) => ({ limits })),
+    ),
     spec: z.strictObject({
       trustDomain: z.string().superRefine((name, context) => {
         try {
@@ -46,7 +53,7 @@ export const federatedTrustDomainSchema: z.ZodType<FederatedTrustDomain> = z
     }),
   })
   .transform(
-    ({ metadata, spec }): FederatedTrustDomain => ({
+    ({ metadata: { limits, ...metadata }, spec }): FederatedTrustDomain => ({
       kind: "ClusterFederatedTrustDomain",
       meta: { ...metadata, namespace: "" },
       className: spec.className,
@@ -57,6 +64,7 @@ export const federatedTrustDomainSchema: z.ZodType<FederatedTrustDomain> = z
           ? { type: "https_web" }
           : { type: "https_spiffe", endpointId: spec.bundleEndpointProfile.endpointSPIFFEID },
       bundle: spec.trustDomainBundle,
+      limits,
     }),
   );
 

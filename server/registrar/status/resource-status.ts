@@ -1,4 +1,5 @@
 import type { ResourceReading } from "../resources/parse-resource.ts";
+import type { FederationOutcome } from "../run-federation.ts";
 import type { ResourceTally } from "../tally.ts";
 
 /** One condition of a resource, without the instant that it changed at. */
@@ -23,6 +24,8 @@ export interface StatusFacts {
   readonly namespacesIgnored: number;
   /** Whether entries of the resource are held back. */
   readonly isHeld: boolean;
+  /** What became of a relationship; undefined while nothing has, as where the registrar has no right to it. */
+  readonly federation?: FederationOutcome | undefined;
 }
 
 const MAX_MESSAGE = 1024;
@@ -49,14 +52,7 @@ export function statusOf(
     case "ClusterFederatedTrustDomain":
       return {
         observedGeneration,
-        conditions: [
-          condition(
-            "Ready",
-            false,
-            "NotSupported",
-            "this server does not fetch the bundles of other trust domains",
-          ),
-        ],
+        conditions: [federationOf(facts.federation)],
         fields: {},
       };
     case "ClusterStaticEntry":
@@ -116,6 +112,17 @@ function readyOf(tally: ResourceTally, { isHeld }: StatusFacts): ConditionDraft 
   }
   if (tally.selected === 0) return condition("Ready", true, "NoPods", "selects no pods");
   return condition("Ready", true, "Applied", `${tally.entries} entries for ${tally.selected}`);
+}
+
+function federationOf(outcome: FederationOutcome | undefined): ConditionDraft {
+  if (outcome === undefined) {
+    const message =
+      "the registrar of this cluster makes relationships only where `federation` says so";
+    return condition("Ready", false, "NotAllowed", message);
+  }
+  return outcome.reason === "Applied"
+    ? condition("Ready", true, "Applied", "`assay federation show` tells how the bundle stands")
+    : condition("Ready", false, outcome.reason, outcome.message);
 }
 
 function conflictOf({ conflicts, conflictCount }: ResourceTally): ConditionDraft {
