@@ -21,6 +21,7 @@ export const FIELDS = {
   caller_gid: "group ID of a local caller",
   caller_pid: "process ID of a local caller",
   caller_path: "executable of a local caller",
+  proxy: "what a proxy calls itself in its node",
   connection_id: "connection that a call came on",
   // calls
   request_id: "call; shown to the caller with internal errors",

@@ -14,6 +14,7 @@ export type RefusalReason =
   | "issuance_refused"
   | "caller_gone"
   | "caller_limit"
+  | "secret_not_granted"
   | "process_gone"
   | "not_delegate"
   | "not_broker"

@@ -130,12 +130,11 @@ export class WorkloadSession implements FollowedWorkload<AttestedCaller> {
     });
   }
 
-  /** Notes for `assay why` that this caller was refused. */
-  refused(view: WorkloadView): void {
-    const reason = this.#caller.isForeign
-      ? "foreign_pod_socket"
-      : reasonOf(view, this.#deps.views.status.value);
-    refuse(this.#deps, this.#call, reason, { caller: this.#caller });
+  /** Notes for `assay why` that this caller was refused; the view says why, unless it is for another reason. */
+  refused(view: WorkloadView, reason?: RefusalReason): void {
+    const told = this.#caller.isForeign ? "foreign_pod_socket" : reason;
+    const { status } = this.#deps.views;
+    refuse(this.#deps, this.#call, told ?? reasonOf(view, status.value), { caller: this.#caller });
   }
 }
 

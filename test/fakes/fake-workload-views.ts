@@ -39,6 +39,8 @@ export class FakeWorkloadViews implements WorkloadViews {
   readonly callers: WorkloadCaller[] = [];
   /** Versions that were written to a stream. */
   readonly delivered: number[] = [];
+  /** SPIFFE IDs of the X509-SVIDs that were written with each of them. */
+  readonly deliveredIds: string[][] = [];
 
   constructor() {
     this.#view = new Feed(this.#viewOf([]));
@@ -61,7 +63,10 @@ export class FakeWorkloadViews implements WorkloadViews {
     this.callers.push(caller);
     return {
       feed: this.#view,
-      delivered: (view) => this.delivered.push(view.version),
+      delivered: ({ version, identities }) => {
+        this.delivered.push(version);
+        this.deliveredIds.push(identities.map(({ spiffeId }) => spiffeId));
+      },
       [Symbol.dispose]: () => {},
     };
   }

@@ -13,7 +13,8 @@ import { invalidArgument, unimplemented } from "../../../runtime/errors/status-e
 import { Feed } from "../../../runtime/feed.ts";
 import type { CallContext } from "../../../runtime/rpc/call-context.ts";
 import type { Handlers } from "../../../runtime/rpc/service.ts";
-import type { Subscription, WorkloadView } from "../../cache/workload-view.ts";
+import { RepeatFilter } from "../../audit/repeat-filter.ts";
+import type { Subscription, ViewStatus, WorkloadView } from "../../cache/workload-view.ts";
 import type { SdsSettings } from "../../config/sds-settings.ts";
 import { entitledViews, noIdentity, refusalOf } from "../entitlement.ts";
 import type { WorkloadCounters } from "../workload-counters.ts";
@@ -37,9 +38,11 @@ const issuanceWaitMs = 5_000;
 export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadPeer> {
   readonly #deps: SdsApiDeps;
   readonly #source: SecretSource;
+  readonly #repeats: RepeatFilter;
 
   constructor(deps: SdsApiDeps) {
     this.#deps = deps;
+    this.#repeats = new RepeatFilter(deps.clock);
     this.#source = new SecretSource(deps.sds);
   }
 
@@ -60,12 +63,12 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
         throw invalidArgument(
           `workload is not authorized for ${missing.length} of the requested names`,
           {
-            reason: "sds_name_not_granted",
+            reason: "secret_not_granted",
           },
         );
       }
       session.requirePresence();
-      subscription.delivered(view);
+      subscription.delivered({ ...view, identities: stream.delivered(view) });
       return answer;
     }
     throw noIdentity();
@@ -96,6 +99,8 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
   ): AsyncGenerator<Response> {
     using subscription = this.#deps.views.openX509(session.caller);
     const { feed } = subscription;
+    const { status } = this.#deps.views;
+    let isServed = false;
     const left = new AbortController();
     const open = AbortSignal.any([signal, left.signal]);
     const changed = new Feed(0);
@@ -113,6 +118,7 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
       follow(() => session.selectorsChanged(open)),
       follow(() => each(feed.subscribe(open), wake)),
       follow(() => each(asked.subscribe(open), wake)),
+      follow(() => each(status.subscribe(open), () => stream.isInDoubt && wake())),
     ];
     const noted = this.#noteRefusal(session, stream, subscription, open);
     try {
@@ -123,11 +129,15 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
         // Outages are told as such, and take nothing away.
         if (view.serving === "offline_too_long" && problem !== undefined) throw problem;
         if (view.serving === "starting") continue;
-        const answer = stream.answer(view);
-        if (answer === undefined) continue;
-        session.requirePresence();
-        yield answer;
-        subscription.delivered(view);
+        if (problem !== undefined && isServed) session.refused(view);
+        isServed = problem === undefined;
+        const answer = stream.answer(view, isCurrent(this.#deps.views.status.value));
+        if (answer !== undefined) {
+          session.requirePresence();
+          yield answer;
+        }
+        // Control comes back here when the transport takes more. What was not asked for was not handed out.
+        subscription.delivered({ ...view, identities: stream.delivered(view) });
       }
     } finally {
       left.abort();
@@ -155,7 +165,9 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
     signal: AbortSignal,
   ): Promise<void> {
     await this.#deps.clock.sleep(Math.max(session.waitMs(), 1_000), signal);
-    if (!signal.aborted && !stream.holdsSecrets) session.refused(feed.value);
+    if (signal.aborted) return;
+    if (refusalOf(feed.value) !== undefined || !stream.holdsSecrets) session.refused(feed.value);
+    else if (stream.missing().length > 0) session.refused(feed.value, "secret_not_granted");
   }
 
   #entitled(
@@ -172,14 +184,18 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
     );
   }
 
-  #stream({ log }: Call): SecretStream {
+  #stream({ log, caller }: Call): SecretStream {
+    const { uid } = caller.credentials;
     return new SecretStream({
       source: this.#source,
       disableSpiffeValidator: this.#deps.sds.disableSpiffeCertValidation,
       onRejected: ({ nodeId, names, reason }) => {
         this.#deps.counters?.secretsRejected();
+        const suppressed = this.#repeats.admit(JSON.stringify([uid, nodeId, reason]));
+        if (suppressed === undefined) return;
+        const shown = names.slice(0, 10);
         log.warn(
-          { node_id: nodeId, names: names.slice(0, 10), detail: reason },
+          { caller_uid: uid, proxy: nodeId, names: shown, detail: reason, suppressed },
           "Proxy rejected secrets",
         );
       },
@@ -198,6 +214,11 @@ async function readRequests(
   }
 }
 
-async function each<T>(values: AsyncIterable<T>, act: () => void): Promise<void> {
+/** Whether a server that is there has nothing newer. */
+function isCurrent({ connected, revision, serverRevision }: ViewStatus): boolean {
+  return connected && revision >= serverRevision;
+}
+
+async function each<T>(values: AsyncIterable<T>, act: () => unknown): Promise<void> {
   for await (const _ of values) act();
 }

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   type CertificateValidationContext,
   CertificateValidationContextSchema,
+  type TlsCertificate,
 } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import { formatPem } from "../../../spiffe/x509/pem.ts";
 import type { CachedBundle } from "../../cache/bundle-cache.ts";
@@ -33,13 +34,16 @@ const keptContexts = 256;
 /** Finds secrets by name in what a workload may have, and packs each once for all streams. */
 export class SecretSource {
   readonly #names: SdsSettings;
-  readonly #certificates = new WeakMap<WorkloadIdentity, Map<string, Any>>();
+  /** By the chain: views are made anew when anything changes, what the cache holds is not. */
+  readonly #certificates = new WeakMap<Uint8Array, Map<string, Any>>();
   readonly #contexts = new Map<
     string,
     { readonly bundles: readonly CachedBundle[]; packed: Any }
   >();
   readonly #withdrawn = new Map<string, Any>();
   #void: VoidIdentity | undefined;
+  /** Of another key than {@link #void}, which proxies get. */
+  #voidAuthority: VoidIdentity | undefined;
 
   constructor(settings: SdsSettings) {
     this.#names = settings;
@@ -70,7 +74,7 @@ export class SecretSource {
   /** Whether what was sent under this name is no longer granted; not so while it only cannot be renewed. */
   isWithdrawn(name: string, kind: SecretKind, view: WorkloadView): boolean {
     if (view.entries.length === 0) return true;
-    if (kind === "bundle") return true;
+    if (kind === "bundle") return view.bundle !== undefined;
     return name !== this.#names.defaultSvidName && view.entries.every((e) => e.spiffeId !== name);
   }
 
@@ -79,16 +83,36 @@ export class SecretSource {
     const key = `${kind} ${name}`;
     let packed = this.#withdrawn.get(key);
     if (packed === undefined) {
-      this.#void ??= makeVoidIdentity();
-      packed = packSecret(
-        name,
-        kind === "certificate" ? certificateOf(this.#void) : trustNobody(this.#void),
-      );
+      packed = packSecret(name, kind === "certificate" ? this.#nobody() : this.#trustNobody());
       // Names come from callers: what is kept of them is bounded.
       if (this.#withdrawn.size >= keptContexts) this.#withdrawn.clear();
       this.#withdrawn.set(key, packed);
     }
     return packed;
+  }
+
+  /** What a name stands for, whether or not there is such a secret; undefined for a name that never stands for any. */
+  kindOf(name: string): SecretKind | undefined {
+    const { defaultSvidName, defaultBundleName, defaultAllBundlesName } = this.#names;
+    if (name === defaultSvidName) return "certificate";
+    if (name === defaultBundleName || name === defaultAllBundlesName) return "bundle";
+    if (!name.startsWith("spiffe://")) return undefined;
+    return name.indexOf("/", "spiffe://".length) < 0 ? "bundle" : "certificate";
+  }
+
+  /** The secrets that an X509-SVID has been packed into, under one name or several. */
+  packedOf({ certificateChainDer }: WorkloadIdentity): readonly Any[] {
+    return [...(this.#certificates.get(certificateChainDer)?.values() ?? [])];
+  }
+
+  #nobody(): TlsCertificate {
+    this.#void ??= makeVoidIdentity();
+    return certificateOf(this.#void);
+  }
+
+  #trustNobody(): CertificateValidationContext {
+    this.#voidAuthority ??= makeVoidIdentity();
+    return trustNobody(this.#voidAuthority);
   }
 
   #bundles(name: string, view: WorkloadView, proxy: SdsProxy): readonly CachedBundle[] {
@@ -103,10 +127,11 @@ export class SecretSource {
   }
 
   #certificate(name: string, identity: WorkloadIdentity): Any {
-    let packed = this.#certificates.get(identity);
+    const { certificateChainDer } = identity;
+    let packed = this.#certificates.get(certificateChainDer);
     if (packed === undefined) {
       packed = new Map();
-      this.#certificates.set(identity, packed);
+      this.#certificates.set(certificateChainDer, packed);
     }
     return packed.getOrInsertComputed(name, () => packSecret(name, certificateOf(identity)));
   }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DiscoveryRequest } from "../../../proto/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { invalidArgument } from "../../../runtime/errors/status-error.ts";
-import type { WorkloadView } from "../../cache/workload-view.ts";
+import type { WorkloadIdentity, WorkloadView } from "../../cache/workload-view.ts";
 import { readProxy, type SdsProxy } from "./proxy.ts";
 import { type Any, SECRET_TYPE_URL } from "./secret-messages.ts";
 import type { SecretKind, SecretSource } from "./secret-source.ts";
@@ -53,7 +53,10 @@ export class SecretStream {
   /** The first request named nothing: everything is wanted. */
   #wantsAll = false;
   readonly #sent = new Map<string, Sent>();
+  /** The first request told of secrets that an earlier stream brought: of an agent before this one, or before a broken connection. */
+  #isResumed = false;
   #nonce = 0;
+  #rejectedNonce = 0;
   #lastNames: readonly string[] = [];
 
   constructor(deps: SecretStreamDeps) {
@@ -61,14 +64,14 @@ export class SecretStream {
     this.#proxy = readProxy(undefined, deps.disableSpiffeValidator);
   }
 
-  /** Whether anything was sent that is not withdrawn. */
+  /** Whether anything was sent under the names that are asked for. */
   get holdsSecrets(): boolean {
     return this.#sent.size > 0;
   }
 
-  /** Whether the proxy has asked for something. */
-  get hasAsked(): boolean {
-    return this.#names !== undefined;
+  /** Whether the proxy may hold something, from an earlier stream, of which this stream has not told it anything. */
+  get isInDoubt(): boolean {
+    return this.#isResumed && this.missing().length > 0;
   }
 
   /** @throws {StatusError} INVALID_ARGUMENT */
@@ -80,8 +83,11 @@ export class SecretStream {
     }
     const isFirst = this.#names === undefined;
     // About an answer that is not the last one: what the proxy wants now comes with the next request.
-    if (!isFirst && request.responseNonce !== String(this.#nonce)) return;
-    if (request.errorDetail !== undefined) {
+    const expected = this.#nonce === 0 ? "" : String(this.#nonce);
+    if (!isFirst && request.responseNonce !== expected) return;
+    if (isFirst) this.#isResumed = request.versionInfo !== "";
+    if (request.errorDetail !== undefined && this.#rejectedNonce < this.#nonce) {
+      this.#rejectedNonce = this.#nonce;
       const reason = request.errorDetail.message.slice(0, reasonCharacters);
       this.#deps.onRejected({ nodeId: this.#proxy.id, names: this.#lastNames, reason });
     }
@@ -94,15 +100,19 @@ export class SecretStream {
       for (const name of this.#sent.keys()) if (!names.has(name)) this.#sent.delete(name);
   }
 
-  /** The answer that a view calls for, or undefined when the proxy has it all. */
-  answer(view: WorkloadView): SecretsResponse | undefined {
+  /**
+   * The answer that a view calls for, or undefined when the proxy has it all.
+   *
+   * @param isCurrent whether a server has confirmed the view, so that what it lacks is not to come in a moment
+   */
+  answer(view: WorkloadView, isCurrent = false): SecretsResponse | undefined {
     if (this.#names === undefined) return undefined;
     const { source } = this.#deps;
     const wanted = this.#wantsAll
       ? new Set([...source.allNames(view, this.#proxy), ...this.#sent.keys()])
       : this.#names;
     const changed: string[] = [];
-    for (const name of wanted) if (this.#update(name, view)) changed.push(name);
+    for (const name of wanted) if (this.#update(name, view, isCurrent)) changed.push(name);
     if (changed.length === 0) return undefined;
     this.#lastNames = changed;
     this.#nonce += 1;
@@ -115,13 +125,21 @@ export class SecretStream {
     };
   }
 
+  /** The identities of a view that have been sent as they are in it. */
+  delivered(view: WorkloadView): readonly WorkloadIdentity[] {
+    const sent = new Set(this.#sent.values().map(({ packed }) => packed));
+    return view.identities.filter((identity) =>
+      this.#deps.source.packedOf(identity).some((packed) => sent.has(packed)),
+    );
+  }
+
   /** Names that the proxy waits for. */
   missing(): string[] {
     return [...(this.#names ?? [])].filter((name) => !this.#sent.has(name));
   }
 
   /** Whether the proxy has to be told something new under this name. */
-  #update(name: string, view: WorkloadView): boolean {
+  #update(name: string, view: WorkloadView, isCurrent: boolean): boolean {
     const { source } = this.#deps;
     const known = this.#sent.get(name);
     const found = source.find(name, view, this.#proxy);
@@ -130,10 +148,12 @@ export class SecretStream {
       this.#sent.set(name, found);
       return true;
     }
-    if (known === undefined || !source.isWithdrawn(name, known.kind, view)) return false;
-    const packed = source.withdrawn(name, known.kind);
-    if (packed === known.packed) return false;
-    this.#sent.set(name, { kind: known.kind, packed });
+    const isOfBefore = this.#isResumed && isCurrent;
+    const kind = known?.kind ?? (isOfBefore ? source.kindOf(name) : undefined);
+    if (kind === undefined || !source.isWithdrawn(name, kind, view)) return false;
+    const packed = source.withdrawn(name, kind);
+    if (packed === known?.packed) return false;
+    this.#sent.set(name, { kind, packed });
     return true;
   }
 }

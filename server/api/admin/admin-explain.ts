@@ -188,6 +188,11 @@ function aboutCall(
       return { cause, summary: "the caller did not prove an identity of the agent's brokers" };
     case "not_administrator":
       return { cause, summary: "the caller may use the agent's admin socket as a delegate only" };
+    case "secret_not_granted":
+      return {
+        cause,
+        summary: "the proxy asked by SDS for names that none of its identities stands for",
+      };
     case "process_gone":
       return { cause, summary: "the process that was named was not there" };
     default:
