@@ -81,15 +81,16 @@ export async function writeWebCertificate(
   return files;
 }
 
-/** As fetch, for GET requests to servers whose certificate is of {@link webAuthority}. */
+/** As fetch, for servers whose certificate is of {@link webAuthority}. */
 export async function webFetch(
   url: string | URL | Request,
-  options: { readonly headers?: unknown } = {},
+  options: { readonly headers?: unknown; readonly method?: string; readonly body?: unknown } = {},
 ): Promise<Response> {
   const target = url instanceof Request ? url.url : url;
   const headers = Object.fromEntries(new Headers(options.headers as Headers | undefined));
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
-  const outgoing = request(target, { ca: webCa, headers, agent: false }, (answer) => {
+  const { method = "GET", body: content } = options;
+  const outgoing = request(target, { ca: webCa, headers, method, agent: false }, (answer) => {
     const heads = Object.entries(answer.headersDistinct).flatMap(([name, values = []]) =>
       values.map((value): [string, string] => [name, value]),
     );
@@ -99,6 +100,6 @@ export async function webFetch(
     }, reject);
   });
   outgoing.on("error", reject);
-  outgoing.end();
+  outgoing.end(typeof content === "string" ? content : undefined);
   return promise;
 }
