@@ -110,7 +110,12 @@ export function makeServices(deps: ServicesDeps): readonly Registration<Caller>[
       rollout: { store, agents, times: core.times, clock },
       explain: { trustDomain, store, authorization, agents, clock },
       store,
-      clusters: { known: deps.known, store, clock },
+      clusters: {
+        known: deps.known,
+        hasRegistrar: (name) => settings.config.registrar.clusters[name] !== undefined,
+        store,
+        clock,
+      },
       federation: { trustDomain, store, bundles, ...federation, clock },
       authorities,
       reload: deps.reload,

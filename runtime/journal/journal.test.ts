@@ -401,6 +401,28 @@ describe("Journal on a disk that does not answer", () => {
     assert.equal(lines.length, 3002);
   });
 
+  it("is closed all the same after a while", async () => {
+    await using dir = await TempDir.open();
+    const clock = new FakeClock();
+    const { openFile, asked, answer } = hang();
+    const journal = await open(dir, { clock, openFile, recoveredBody });
+    const underWay = journal.append(body({ n: 1 }));
+    await asked;
+    let isClosed = false;
+    const closed = journal[Symbol.asyncDispose]().then(() => {
+      isClosed = true;
+    });
+    await clock.advance(10_000);
+    assert.equal(isClosed, false);
+    await clock.whenSleeping();
+    await clock.advance(5_000);
+    await closed;
+    answer();
+    assert.equal((await underWay).seq, 1);
+    await journal[Symbol.asyncDispose]();
+    assert.deepEqual(await read(dir), [{ n: 1 }, { refused: 0, dropped: 0 }]);
+  });
+
   it("tells of lines that were dropped while the end of an outage was written", async () => {
     await using dir = await TempDir.open();
     const { openFile, asked, answer } = hang();

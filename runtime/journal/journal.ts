@@ -65,6 +65,8 @@ const RETRY_MS = 1000;
  * waiting, since callers give up after about as long.
  */
 const STALL_MS = 10_000;
+/** How much longer a journal that is closed waits for a disk that does not answer. */
+const CLOSE_MS = 5_000;
 /** How long a line that nobody waits for may wait for one that somebody does, whose write takes it along. */
 const LINGER_MS = 20;
 
@@ -179,10 +181,19 @@ export class Journal implements AsyncDisposable {
     return gone.map(({ path }) => path);
   }
 
-  /** Writes what is waiting, then closes. Lines held by a disk that still cannot be written to are lost. */
+  /**
+   * Writes what is waiting, then closes. Lines held by a disk that still cannot be written to are lost. A disk that does not answer is
+   * not waited for without end: then the file stays open, because a write may still be under way in it.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.flush();
     this.#closed.abort();
+    const done = new AbortController();
+    const late = this.#options.clock.sleep(CLOSE_MS, done.signal);
+    await Promise.race([this.#close(), late]).finally(() => done.abort());
+  }
+
+  async #close(): Promise<void> {
     await this.#writing;
     await this.#file[Symbol.asyncDispose]();
   }

@@ -44,6 +44,11 @@ async function runOne(deps: RegistrarsDeps, cluster: Cluster, signal: AbortSigna
   const settings = deps.settings.clusters[name];
   if (settings === undefined) return;
   const log = deps.log.child({ component: "registrar", cluster: name });
+  if (cluster.rules.agentIdBy === "pod") {
+    // Added before the registrar was configured: what it wrote would reach no agent.
+    log.error("Registrar does not run, because the agents of the cluster go by pod");
+    return;
+  }
   const until = AbortSignal.any([signal, cluster.signal]);
   const api = deps.apiFor(name);
   const registrar = { ...deps, cluster, settings, api, log };

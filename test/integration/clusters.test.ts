@@ -121,6 +121,18 @@ describe("assay cluster", () => {
     assert.match(removed.err, /cluster east is one of the configuration: remove it there/);
   });
 
+  it("refuses agents by pod beside a registrar, whose entries would reach none of them", async () => {
+    await using dir = await TempDir.open();
+    await using _ = await openCluster(dir);
+    const kubeconfig = dir.join("kubeconfig");
+    await using server = await RunningServer.open({ registrar: { clusters: { east: {} } } });
+    const byPod = ["--kubeconfig", kubeconfig, ...AGENTS, "--agent-id-by", "pod"];
+    const { code, err } = await cluster(server, "add", "east", ...byPod);
+    assert.notEqual(code, ExitCode.ok);
+    assert.match(err, /expected "node", because the registrar of east/);
+    assert.equal((await cluster(server, "add", "west", ...byPod)).code, ExitCode.ok);
+  });
+
   it("says what is wrong with what it is given", async () => {
     await using dir = await TempDir.open();
     await using api = await openCluster(dir);

@@ -28,6 +28,8 @@ import { type Caller, nameOfCaller } from "../caller.ts";
 
 export interface AdminClustersDeps {
   readonly known: KnownClusters;
+  /** Whether this server has a registrar for a cluster, by its configuration. */
+  readonly hasRegistrar: (cluster: string) => boolean;
   readonly store: Pick<Store, "write">;
   readonly clock: Clock;
 }
@@ -46,6 +48,13 @@ export function adminClusters(
       const reached = decodeAccess(requireField("access", access));
       if (known.isConfigured(name)) {
         throw alreadyExists(`cluster ${name} is one of the configuration`);
+      }
+      // Entries of pods have the agent of the pod's node as parent, which an agent by pod never is.
+      if (rules.agentIdBy === "pod" && deps.hasRegistrar(name)) {
+        throw failedPrecondition(
+          `agent_id_by: expected "node", because the registrar of ${name} writes entries for agents by node`,
+          { reason: "cluster_has_registrar" },
+        );
       }
       if (!unchecked) await check(deps, name, reached, ctx.signal);
       const now = Math.floor(clock.now().getTime() / 1000);
