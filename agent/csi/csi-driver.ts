@@ -131,7 +131,12 @@ async function openPodSockets({ config, log }: CsiDriverDeps): Promise<PodSocket
     aliases: socketAliases,
     log: log.child({ component: "holder" }),
   };
-  return PodSockets.open(deps, (podUid) => existsSync(`${driver.kubeletDir}/pods/${podUid}`));
+  return PodSockets.open(deps, podsIn(driver.kubeletDir));
+}
+
+/** Whether the kubelet has folders of a pod. */
+function podsIn(kubeletDir: string): (podUid: string) => boolean {
+  return (podUid) => existsSync(`${kubeletDir}/pods/${podUid}`);
 }
 
 async function openPlugin(
@@ -152,6 +157,7 @@ async function openPlugin(
   const volumes = new Volumes({ driverName: name, kubeletDir, mounts });
   const { folder } = config.podTokens;
   const tokens = folder === undefined ? undefined : new TokenFolder(folder);
+  await tokens?.prune(podsIn(kubeletDir));
   const interceptors: readonly Interceptor[] = [measureCalls(parts.metrics, "assay_csi", clock)];
   const shared = { interceptors, admittedUids, clock, random, log };
   const { status } = parts.holder;

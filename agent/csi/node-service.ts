@@ -56,7 +56,7 @@ export class NodeService implements Handlers<typeof Node> {
   }
 
   async nodePublishVolume(request: NodePublishVolumeRequest, ctx: CallContext): Promise<Empty> {
-    const { volumes, wait } = this.#deps;
+    const { volumes } = this.#deps;
     const target = volumes.locate(checkPublish(request));
     const context = request.volumeContext;
     if (context[POD_UID] !== target.podUid) {
@@ -65,8 +65,7 @@ export class NodeService implements Handlers<typeof Node> {
     using _ = this.#take(request.targetPath);
     const given = context[POD_TOKENS];
     if (given !== undefined) await this.#deps.tokens?.put(target, given);
-    await wait.untilServed(ctx.signal);
-    const isNew = await this.#publish(target);
+    const isNew = await this.#publish(target, ctx.signal);
     const pod = { pod_namespace: context[POD_NAMESPACE], pod_name: context[POD_NAME] };
     ctx.log.info({ ...fieldsOf(target), ...pod, is_new: isNew }, "Volume published");
     return {};
@@ -85,9 +84,10 @@ export class NodeService implements Handlers<typeof Node> {
   }
 
   /** What was never published the kubelet may never ask to take out: then its token and socket must not stay. */
-  async #publish(target: TargetPath): Promise<boolean> {
-    const { volumes, tokens, podSockets, socketDir } = this.#deps;
+  async #publish(target: TargetPath, signal: AbortSignal): Promise<boolean> {
+    const { volumes, tokens, podSockets, socketDir, wait } = this.#deps;
     try {
+      await wait.untilServed(signal);
       const own = await podSockets?.folderFor(target);
       return orStatus(() => volumes.publish(target, own ?? socketDir, own ? [socketDir] : []));
     } catch (err) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { OTHER_POD_UID, POD_UID } from "../../test/support/pods.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
 import { TokenFolder } from "./token-folder.ts";
 
@@ -21,5 +22,15 @@ describe("TokenFolder", () => {
     await tokens.remove(second);
     await tokens.remove(second);
     assert.deepEqual(await readdir(dir.join("tokens")), []);
+  });
+
+  it("forgets what pods left that are gone, and touches nothing else", async () => {
+    await using dir = await TempDir.open();
+    const tokens = new TokenFolder(dir.join("tokens"));
+    for (const podUid of [POD_UID, OTHER_POD_UID, "somebody-else"]) {
+      await tokens.put({ podUid, volume: "a" }, "1");
+    }
+    await tokens.prune((podUid) => podUid === POD_UID);
+    assert.deepEqual((await readdir(dir.join("tokens"))).sort(), [POD_UID, "somebody-else"]);
   });
 });

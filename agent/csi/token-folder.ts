@@ -1,6 +1,7 @@
-import { mkdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../../runtime/files/replace-file.ts";
+import { isPodUid } from "../holder/pod-socket-name.ts";
 import type { TargetPath } from "./target-path.ts";
 
 /**
@@ -12,6 +13,15 @@ export class TokenFolder {
 
   constructor(path: string) {
     this.#path = path;
+  }
+
+  /** Forgets what pods left that were gone before their volumes were taken out. @param isThere whether a pod has folders here */
+  async prune(isThere: (podUid: string) => boolean): Promise<void> {
+    const names = await readdir(this.#path).catch(() => []);
+    for (const name of names) {
+      if (isPodUid(name) && !isThere(name))
+        await rm(join(this.#path, name), { recursive: true, force: true });
+    }
   }
 
   /** Keeps what came for a volume, in place of what came before. @param tokens JSON by audience, as the kubelet wrote it */

@@ -8,6 +8,7 @@ export interface PodVolumeName {
 }
 
 const POD_UID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}";
+const WHOLE_UID = new RegExp(`^(?:${POD_UID})$`);
 const NAME = new RegExp(`^(${POD_UID})\\.[0-9a-f]{16}$`);
 
 /**
@@ -18,6 +19,11 @@ export function podSocketName({ podUid, volume }: PodVolumeName): string | undef
   const digest = createHash("sha256").update(volume).digest("hex").slice(0, 16);
   const name = `${podUid}.${digest}`;
   return NAME.test(name) ? name : undefined;
+}
+
+/** Whether this is the UID of a pod that an API server made, or of a static one. */
+export function isPodUid(text: string): boolean {
+  return WHOLE_UID.test(text);
 }
 
 /** UID of the pod whose socket has this name; undefined for anything else. */

@@ -45,8 +45,10 @@ export class PodSockets implements AsyncDisposable {
     await chmod(folder, 0o700);
     for (const name of await readdir(folder)) {
       const podUid = podOfSocketName(name);
+      // Nothing of ours, if the folder is not the one that was meant.
+      if (podUid === undefined) continue;
       try {
-        if (podUid !== undefined && isThere(podUid)) await sockets.#bind(name);
+        if (isThere(podUid)) await sockets.#bind(name);
         else await rm(join(folder, name), { recursive: true, force: true });
       } catch (err) {
         log.error({ err, pod_uid: podUid }, "Socket of a pod cannot be bound");

@@ -121,6 +121,18 @@ if (requires("linux", "root", "mount")) {
       assert.doesNotMatch(await machine.log(), /"one"|assay-agent/);
     });
 
+    it("keeps no token for a volume that waits for an agent in vain", async () => {
+      await using alone = await CsiMachine.open();
+      await alone.configure({ publish: { waitFor: "agent", timeout: "100ms" } });
+      await alone.startDriver();
+      await alone.prepare(pod);
+      const { volumeContext } = alone.request(pod);
+      const tokens = { "csi.storage.k8s.io/serviceAccount.tokens": "{}" };
+      const publishing = alone.publish(pod, { volumeContext: { ...volumeContext, ...tokens } });
+      await refusal(publishing, Status.UNAVAILABLE, /no agent|no workload socket/);
+      assert.equal(existsSync(alone.dir.join("tokens", pod.podUid)), false);
+    });
+
     it("keeps no token for a volume that cannot be published", async () => {
       const volume = another();
       const { volumeContext } = machine.request(volume);

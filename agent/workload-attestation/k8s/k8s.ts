@@ -9,7 +9,7 @@ import type { Caller, Findings, Undecided, WorkloadAttestor } from "../workload-
 import { type Decision, decide, type Missing } from "./decide.ts";
 import type { KubeletPods } from "./kubelet-pods.ts";
 import type { NamespaceLabels } from "./namespace-labels.ts";
-import { type KubepodsHead, podOfCgroup } from "./pod-cgroup.ts";
+import { type KubepodsHead, podOfCgroup, podsAround } from "./pod-cgroup.ts";
 import type { KnownPod } from "./pod-directory.ts";
 import { prefixesOf } from "./pod-selectors.ts";
 import type { PodTokens } from "./pod-tokens.ts";
@@ -67,11 +67,19 @@ export class K8sAttestor implements WorkloadAttestor {
     const { heads, podToken } = this.#deps;
     const named = podOfCgroup(cgroupPaths, heads);
     if (named === undefined) {
-      if (socketPod === undefined || podToken?.mode !== "fallback") return nothing;
+      if (socketPod === undefined) return nothing;
+      // A sandbox may be in its pod's cgroup, and in no container there.
+      const isElsewhere = [...podsAround(cgroupPaths, heads)].some((pod) => pod !== socketPod);
+      if (isElsewhere) return this.#foreign();
+      if (podToken?.mode !== "fallback") return nothing;
       return { ...this.#findings({ podUid: socketPod }), isRelayed: true };
     }
     if (socketPod === undefined || socketPod === named.podUid) return this.#findings(named);
-    return { ...nothing, undecided: [this.#never("pod_socket_of_another_pod")], instance: named };
+    return { ...this.#foreign(), instance: named };
+  }
+
+  #foreign(): Findings {
+    return { ...nothing, undecided: [this.#never("pod_socket_of_another_pod")] };
   }
 
   #findings(place: PodPlace): Findings {

@@ -66,7 +66,10 @@ export function podOfCgroup(
   paths: readonly string[],
   heads: readonly KubepodsHead[],
 ): PodCgroup | undefined {
-  const found = paths.map((path) => podOfPath(path, heads)).filter((each) => each !== undefined);
+  const found = paths.flatMap((path) => {
+    const { podUid, containerId } = podOfPath(path, heads) ?? {};
+    return podUid === undefined || containerId === undefined ? [] : [{ podUid, containerId }];
+  });
   const [first] = found;
   const isSame = (each: PodCgroup): boolean =>
     each.podUid === first?.podUid && each.containerId === first.containerId;
@@ -74,7 +77,21 @@ export function podOfCgroup(
   return first;
 }
 
-function podOfPath(path: string, heads: readonly KubepodsHead[]): PodCgroup | undefined {
+/**
+ * UIDs of the pods whose cgroups the paths of one process go through, in a container or not: a sandbox may be in none. Usually one,
+ * or none.
+ */
+export function podsAround(
+  paths: readonly string[],
+  heads: readonly KubepodsHead[],
+): ReadonlySet<string> {
+  return new Set(paths.flatMap((path) => podOfPath(path, heads)?.podUid ?? []));
+}
+
+function podOfPath(
+  path: string,
+  heads: readonly KubepodsHead[],
+): { readonly podUid: string; readonly containerId: string | undefined } | undefined {
   const parts = path.slice(1).split("/");
   const up = parts.findIndex((part) => part !== "..");
   if (up < 0) return undefined;
@@ -88,7 +105,7 @@ function podOfPath(path: string, heads: readonly KubepodsHead[]): PodCgroup | un
   const [, plain, inSlice] = pod.exec(first) ?? [];
   const podUid = plain ?? inSlice?.replaceAll("_", "-");
   const containerId = container.exec(second)?.[1];
-  return podUid === undefined || containerId === undefined ? undefined : { podUid, containerId };
+  return podUid === undefined ? undefined : { podUid, containerId };
 }
 
 function belowHead(

@@ -172,6 +172,15 @@ describe("K8sAttestor, for a pod's own socket", () => {
     });
   }
 
+  it("knows the pod of a sandbox that is in no container of it", async () => {
+    const { attest, list } = setUp();
+    list({}, { uid: OTHER_POD_UID });
+    const sandbox = `/kubepods/besteffort/pod${POD_UID}/sandbox`;
+    assert.equal((await attest(sandbox)).isRelayed, true);
+    const found = await attest(sandbox, OTHER_POD_UID);
+    assert.deepEqual([valuesOf(found), reasonsOf(found)], [[], ["pod_socket_of_another_pod"]]);
+  });
+
   for (const mode of ["off", "required"] as const) {
     it(`knows nobody whom no cgroup names a pod for (${mode})`, async () => {
       const { attest, list } = setUp(mode);
