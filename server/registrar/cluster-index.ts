@@ -1,8 +1,9 @@
 import type { Namespace } from "../k8s/objects/namespace.ts";
 import type { Node } from "../k8s/objects/node.ts";
 import type { Pod } from "../k8s/objects/pod.ts";
-import { type PodSurroundings, selects, selectsNamespace } from "./desired-entries.ts";
+import { selects, selectsNamespace } from "./desired-entries.ts";
 import { podGroup, staticGroup } from "./desired-entry.ts";
+import type { PodSurroundings } from "./pod-surroundings.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
 import type { StaticEntry } from "./resources/cluster-static-entry.ts";
 import type { ResourceReading } from "./resources/parse-resource.ts";

@@ -12,13 +12,9 @@ import {
   workloadIdentity,
 } from "../../test/support/cluster-objects.ts";
 import type { Pod } from "../k8s/objects/pod.ts";
-import {
-  desiredEntries,
-  needsServices,
-  type PodSurroundings,
-  staticEntry,
-} from "./desired-entries.ts";
+import { desiredEntries, needsServices, staticEntry } from "./desired-entries.ts";
 import type { DesiredEntry } from "./desired-entry.ts";
+import type { PodSurroundings } from "./pod-surroundings.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
 import type { PodRule } from "./resources/pod-rule.ts";
 

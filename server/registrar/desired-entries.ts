@@ -2,42 +2,16 @@
  * Which entries a pod is to have, from the resources and what the cluster says about the pod. A pure decision: what leads to it and
  * what is done about it lies elsewhere.
  */
-import { checkDnsName, MAX_DNS_NAMES } from "../../proto/convert/dns-name.ts";
-import { type Selector, sortSelectors } from "../../proto/selector.ts";
-import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import type { Namespace } from "../k8s/objects/namespace.ts";
-import type { Node } from "../k8s/objects/node.ts";
 import { hasStopped, type Pod } from "../k8s/objects/pod.ts";
-import { decideEntryWrite } from "../policy/entry-access.ts";
-import {
-  type DesiredEntry,
-  ENTRY_LABELS,
-  identityOf,
-  isPodUidSelector,
-  podUidSelector,
-} from "./desired-entry.ts";
-import { type OwnerLookup, ownerOf, rootOwnerOf } from "./owner.ts";
-import { nodeAgentId, type RegistrarRules } from "./registrar-rules.ts";
+import { type DesiredEntry, ENTRY_LABELS, identityOf } from "./desired-entry.ts";
+import { checkAllowed, ttlsOf, uniqueNames } from "./entry-rules.ts";
+import { PodRendering } from "./pod-rendering.ts";
+import type { PodSurroundings } from "./pod-surroundings.ts";
+import type { RegistrarRules } from "./registrar-rules.ts";
 import type { StaticEntry } from "./resources/cluster-static-entry.ts";
-import { readSelector } from "./resources/fields.ts";
 import type { PodRule } from "./resources/pod-rule.ts";
 import { compareResources, nameOfResource, originOf } from "./resources/resource.ts";
-import type { Service } from "./service.ts";
-import type { TemplateRecord } from "./template/template-value.ts";
-import { templateData } from "./template-data.ts";
-import { tenantInputs } from "./tenant-inputs.ts";
-
-/** A pod with what is known around it. */
-export interface PodSurroundings {
-  readonly pod: Pod;
-  /** Undefined while the pod has no node, or its node is not known yet. */
-  readonly node: Node | undefined;
-  /** Undefined while it is not known yet. */
-  readonly namespace: Namespace | undefined;
-  /** Services of the pod's namespace; undefined while they are not known. */
-  readonly services: Iterable<Service> | undefined;
-  readonly lookupOwner: OwnerLookup;
-}
 
 /** What a rule makes of a pod that it selects. */
 export type RuleOutcome = { readonly rule: PodRule } & (
@@ -99,7 +73,7 @@ export function desiredEntries(
   const rendering = new PodRendering({ ...surroundings, node, namespace }, settings);
   const takenBy = new Map<string, PodRule>();
   const render = (rule: PodRule): RuleOutcome => {
-    const outcome = rendering.render(rule);
+    const outcome = outcomeOf(rendering, rule);
     if (outcome.kind !== "entry") return outcome;
     const identity = identityOf(outcome.entry);
     const by = takenBy.get(identity);
@@ -157,165 +131,14 @@ export function staticEntry(
   }
 }
 
-/** Renders rules for one pod; what several rules need is made once. */
-class PodRendering {
-  readonly #around: PodSurroundings & { readonly node: Node; readonly namespace: Namespace };
-  readonly #settings: RegistrarRules;
-  readonly #data: TemplateRecord;
-  readonly #owner: string;
-  readonly #rootOwner: string;
-
-  constructor(
-    around: PodSurroundings & { readonly node: Node; readonly namespace: Namespace },
-    settings: RegistrarRules,
-  ) {
-    const { pod, node, namespace, lookupOwner } = around;
-    this.#around = around;
-    this.#settings = settings;
-    this.#data = templateData(settings, pod, node);
-    const root = rootOwnerOf(pod, lookupOwner);
-    this.#rootOwner = root.name;
-    this.#owner = ownerOf(pod, namespace, root);
-  }
-
-  render(rule: PodRule): RuleOutcome {
-    try {
-      return { kind: "entry", rule, entry: this.#entry(rule) };
-    } catch (err) {
-      return { kind: "failed", rule, message: messageOf(err) };
-    }
-  }
-
-  #entry(rule: PodRule): DesiredEntry {
-    const { pod, node } = this.#around;
-    const id = within("spiffeIDTemplate", () =>
-      SpiffeId.parse(`${rule.idPrefix}${rule.idTemplate.render(this.#data)}`),
-    );
-    const entry: DesiredEntry = {
-      spiffeId: id.toString(),
-      parentId: nodeAgentId(this.#settings, node.uid),
-      selectors: sortSelectors([
-        podUidSelector(pod.uid),
-        ...rule.workloadSelectorTemplates.map((template, index) =>
-          within(`workloadSelectorTemplates[${index}]`, () =>
-            ownSelector(pod, template.render(this.#data)),
-          ),
-        ),
-      ]),
-      ...ttlsOf(rule, this.#settings),
-      federatesWith: rule.federatesWith,
-      admin: rule.admin,
-      downstream: rule.downstream,
-      storeSvid: false,
-      dnsNames: this.#dnsNames(rule),
-      hint: rule.hint,
-      owner: this.#owner,
-      labels: this.#labels(rule),
-      origin: originOf(rule, this.#settings.clusterName),
-    };
-    checkAllowed(id, entry, this.#settings);
-    return entry;
-  }
-
-  #dnsNames(rule: PodRule): readonly string[] {
-    const given = rule.dnsNameTemplates.map((template, index) =>
-      within(`dnsNameTemplates[${index}]`, () => {
-        const name = template.render(this.#data);
-        checkDnsName(JSON.stringify(name.slice(0, 100)), name);
-        return name;
-      }),
-    );
-    const names = uniqueNames([
-      ...given,
-      ...(rule.autoPopulateDnsNames ? this.#serviceNames() : []),
-    ]);
-    if (names.length > MAX_DNS_NAMES) throw new Error(`more than ${MAX_DNS_NAMES} DNS names`);
-    return names;
-  }
-
-  #serviceNames(): readonly string[] {
-    const { pod, services } = this.#around;
-    if (services === undefined) {
-      throw new Error("autoPopulateDNSNames: the services of the cluster are not known yet");
-    }
-    const names = [...services]
-      .filter(({ selector }) => isBehind(pod, selector))
-      .flatMap(({ name }) => {
-        const inNamespace = `${name}.${pod.namespace}`;
-        const inCluster = `${inNamespace}.svc.${this.#settings.clusterDomain}`;
-        return [name, inNamespace, `${inNamespace}.svc`, inCluster];
-      });
-    return names.sort();
-  }
-
-  #labels(rule: PodRule): Readonly<Record<string, string>> {
-    const { pod } = this.#around;
-    const inputs = tenantInputs(rule).join(", ").slice(0, 500);
-    return {
-      [ENTRY_LABELS.clusterUid]: this.#settings.clusterUid,
-      [ENTRY_LABELS.namespace]: pod.namespace,
-      [ENTRY_LABELS.pod]: pod.name,
-      [ENTRY_LABELS.rootOwner]: this.#rootOwner,
-      ...(inputs !== "" && { [ENTRY_LABELS.restsOn]: inputs }),
-    };
-  }
-}
-
-// An entry belongs to the pod that its selector names, so it names no other.
-function ownSelector(pod: Pod, text: string): Selector {
-  const selector = readSelector(text);
-  if (isPodUidSelector(selector) && selector.value !== podUidSelector(pod.uid).value) {
-    throw new Error("expected no k8s:pod-uid selector of another pod");
-  }
-  return selector;
-}
-
-function checkAllowed(id: SpiffeId, entry: DesiredEntry, settings: RegistrarRules): void {
-  if (id.trustDomain.name !== settings.trustDomain) {
-    throw new Error(`the SPIFFE ID is not of the trust domain ${settings.trustDomain}`);
-  }
-  if (id.path === "") throw new Error("the SPIFFE ID has no path");
-  const access = decideEntryWrite(settings.grants, {
-    spiffeId: id,
-    parentId: { path: SpiffeId.parse(entry.parentId).path },
-    admin: entry.admin,
-    downstream: entry.downstream,
-    originCluster: entry.origin.cluster,
-  });
-  if (!access.allowed) throw new Error(`${access.message} (${id})`);
-}
-
-function ttlsOf(
-  from: { readonly x509SvidTtlSeconds: number; readonly jwtSvidTtlSeconds: number },
-  settings: RegistrarRules,
-): Pick<DesiredEntry, "x509SvidTtlSeconds" | "jwtSvidTtlSeconds"> {
-  return {
-    x509SvidTtlSeconds: from.x509SvidTtlSeconds || settings.defaultX509SvidTtlSeconds,
-    jwtSvidTtlSeconds: from.jwtSvidTtlSeconds || settings.defaultJwtSvidTtlSeconds,
-  };
-}
-
-/** Each name once, whatever its case, in the order given: the first becomes the common name. */
-function uniqueNames(names: readonly string[]): readonly string[] {
-  const byFolded = new Map<string, string>();
-  for (const name of names) {
-    const folded = name.toLowerCase();
-    if (!byFolded.has(folded)) byFolded.set(folded, name);
-  }
-  return [...byFolded.values()];
-}
-
-// A service without a selector names its endpoints itself, and they need not be pods.
-function isBehind(pod: Pod, selector: Service["selector"]): boolean {
-  const wanted = Object.entries(selector);
-  return wanted.length > 0 && wanted.every(([key, value]) => pod.labels[key] === value);
-}
-
-function within<T>(field: string, make: () => T): T {
+function outcomeOf(
+  rendering: PodRendering,
+  rule: PodRule,
+): Extract<RuleOutcome, { readonly kind: "entry" | "failed" }> {
   try {
-    return make();
+    return { kind: "entry", rule, entry: rendering.entry(rule) };
   } catch (err) {
-    throw new Error(`${field}: ${messageOf(err)}`, { cause: err });
+    return { kind: "failed", rule, message: messageOf(err) };
   }
 }
 

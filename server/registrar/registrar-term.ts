@@ -5,28 +5,21 @@ import type { KubeClient } from "../k8s/kube-client.ts";
 import { isMassLoss } from "../k8s/mass-loss.ts";
 import type { ChangeListener, Loss } from "./cluster-follower.ts";
 import { ClusterIndex } from "./cluster-index.ts";
-import {
-  desiredEntries,
-  isAlive,
-  needsServices,
-  type RuleOutcome,
-  selects,
-  selectsNamespace,
-  staticEntry,
-} from "./desired-entries.ts";
-import { type DesiredEntry, ENTRY_LABELS } from "./desired-entry.ts";
+import { isAlive, needsServices, selects, selectsNamespace } from "./desired-entries.ts";
+import type { DesiredEntry } from "./desired-entry.ts";
 import type { EntryApi } from "./entry-api.ts";
 import { changesOf, EntryBook, type GroupChanges, type ListedEntries } from "./entry-book.ts";
 import { EntryWriter } from "./entry-writer.ts";
+import { evaluateGroup } from "./evaluate-group.ts";
 import { type Hold, Holds } from "./holds.ts";
 import type { RegistrarMetrics } from "./metrics.ts";
 import type { RegistrarRules } from "./registrar-rules.ts";
-import { nameOfOrigin, nameOfResource } from "./resources/resource.ts";
+import { nameOfOrigin } from "./resources/resource.ts";
 import { Retries } from "./retries.ts";
 import type { FederationOutcome } from "./run-federation.ts";
 import { statusOf } from "./status/resource-status.ts";
 import { StatusWriter } from "./status/status-writer.ts";
-import { type GroupRecord, Tally } from "./tally.ts";
+import { Tally } from "./tally.ts";
 import type { WriteProblem } from "./write-batch.ts";
 
 /** What a term needs. */
@@ -271,32 +264,9 @@ export class RegistrarTerm implements ChangeListener {
 
   /** The entries that a group is to have; counts what came of its resources on the way. */
   #evaluate(group: string): readonly DesiredEntry[] {
-    const { rules } = this.#deps;
-    const surroundings = this.index.surroundings(group);
-    if (surroundings !== undefined) {
-      const outcomes = desiredEntries(this.index.rules.values(), surroundings, rules);
-      const { namespace, name } = surroundings.pod;
-      const pod = `${namespace}/${name}`;
-      this.#tally.set(
-        group,
-        outcomes.map((outcome) => recordOf(outcome, pod)),
-      );
-      return outcomes.flatMap((outcome) => (outcome.kind === "entry" ? [outcome.entry] : []));
-    }
-    const resource = this.index.staticEntry(group);
-    if (resource === undefined) {
-      this.#tally.set(group, []);
-      return [];
-    }
-    const entry = staticEntry(resource, rules);
-    const name = nameOfResource(resource);
-    const failed = "message" in entry;
-    this.#tally.set(group, [
-      failed
-        ? { resource: name, kind: "failed", pod: resource.meta.name, message: entry.message }
-        : { resource: name, kind: "entry", pod: resource.meta.name },
-    ]);
-    return failed ? [] : [entry];
+    const { entries, records } = evaluateGroup(this.index, group, this.#deps.rules);
+    this.#tally.set(group, records);
+    return entries;
   }
 
   #written(group: string, problems: readonly WriteProblem[]): void {
@@ -330,21 +300,5 @@ export class RegistrarTerm implements ChangeListener {
       if (this.#deps.rules.ignoredNamespaces.has(namespace.name)) namespacesIgnored += 1;
     }
     return { namespacesSelected, namespacesIgnored };
-  }
-}
-
-function recordOf(outcome: RuleOutcome, pod: string): GroupRecord {
-  const resource = nameOfResource(outcome.rule);
-  switch (outcome.kind) {
-    case "entry": {
-      const { spiffeId, labels } = outcome.entry;
-      const rootOwner = labels[ENTRY_LABELS.rootOwner] ?? "";
-      return { resource, kind: "entry", pod, spiffeId, rootOwner };
-    }
-    case "failed":
-      return { resource, kind: "failed", pod, message: outcome.message };
-    case "masked":
-    case "nothing":
-      return { resource, kind: outcome.kind, pod };
   }
 }

@@ -11,8 +11,7 @@ import type { Random } from "../../runtime/random.ts";
 import { Backoff } from "../../runtime/time/backoff.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { RegistrarSettings } from "../config/registrar-settings.ts";
-import { CLUSTER_NAMESPACE, parseNamespace } from "../k8s/objects/namespace.ts";
-import { NAMESPACES } from "../k8s/resources.ts";
+import { CLUSTER_NAMESPACE } from "../k8s/objects/namespace.ts";
 import { followCluster, type WatchedCluster } from "./cluster-follower.ts";
 import type { EntryApi } from "./entry-api.ts";
 import { ListedEntries } from "./entry-book.ts";
@@ -27,6 +26,8 @@ import {
   serviceCache,
 } from "./resource-caches.ts";
 import { runFederationSync } from "./run-federation.ts";
+import { runVerification } from "./run-verification.ts";
+import { untilServicesWanted, waitForServices, wantServices } from "./wanted-services.ts";
 
 /** What a registrar needs. */
 export interface RegistrarDeps {
@@ -43,9 +44,6 @@ export interface RegistrarDeps {
 }
 
 const GAUGES_MS = 1_000;
-/** How long the first list of services is waited for. */
-const SERVICES_MS = 10_000;
-
 /** Runs the registrar of a cluster until `signal` aborts. */
 export async function runRegistrar(deps: RegistrarDeps, signal: AbortSignal): Promise<void> {
   const { cluster, random, clock, log } = deps;
@@ -227,46 +225,6 @@ function rulesOf({ cluster, settings }: RegistrarDeps, trustDomain: string): Reg
   };
 }
 
-/** After every list asks whose cluster it was, before anything is written by it. */
-async function runVerification(
-  { cluster, clock, random, log }: RegistrarDeps,
-  term: RegistrarTerm,
-  { clusterUid }: RegistrarRules,
-  signal: AbortSignal,
-): Promise<void> {
-  const backoff = new Backoff({ baseMs: 100, maxMs: 10_000, random });
-  let doubts = 0;
-  let wake = (): void => {};
-  term.onDoubt = () => {
-    doubts += 1;
-    wake();
-  };
-  signal.addEventListener("abort", () => wake());
-  let settled = 0;
-  while (!signal.aborted) {
-    if (settled === doubts) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
-      await promise;
-      continue;
-    }
-    const asked = doubts;
-    try {
-      const ref = { name: CLUSTER_NAMESPACE };
-      const found = await cluster.client.get(NAMESPACES, ref, parseNamespace, signal);
-      if (found.uid !== clusterUid) term.distrust(clusterUid, found.uid);
-      // What was listed after the question is asked about again.
-      settled = asked;
-      if (settled === doubts) term.trust();
-      backoff.reset();
-    } catch (err) {
-      if (signal.aborted) return;
-      log.debug({ reason: describeError(err) }, "Could not ask which cluster it is");
-      await clock.sleep(backoff.nextMs(), signal);
-    }
-  }
-}
-
 async function runResync(
   { api, settings, clock, log, cluster }: RegistrarDeps,
   term: RegistrarTerm,
@@ -285,40 +243,6 @@ async function runResync(
       );
     }
   }
-}
-
-function wantServices(
-  resources: readonly ResourceCache[],
-  isOurs: (resource: { readonly className: string }) => boolean,
-): boolean {
-  return resources.some(({ cache }) =>
-    [...cache.values()].some(({ reading }) => {
-      if (!reading.ok || reading.resource.kind !== "ClusterSPIFFEID") return false;
-      return reading.resource.autoPopulateDnsNames && isOurs(reading.resource);
-    }),
-  );
-}
-
-/** Pods that need no services do not wait for them for long: the permission to list them may be missing. */
-async function waitForServices(
-  { clock }: RegistrarDeps,
-  services: ReturnType<typeof serviceCache>,
-  signal: AbortSignal,
-): Promise<void> {
-  const done = new AbortController();
-  const until = AbortSignal.any([signal, done.signal]);
-  await Promise.race([services.ready(until), clock.sleep(SERVICES_MS, until)]);
-  done.abort();
-}
-
-async function untilServicesWanted(
-  { clock }: RegistrarDeps,
-  term: RegistrarTerm,
-  signal: AbortSignal,
-): Promise<void> {
-  const isWanted = (): boolean =>
-    term.index.rules.values().some((rule) => rule.autoPopulateDnsNames);
-  while (!signal.aborted && !isWanted()) await clock.sleep(GAUGES_MS, signal);
 }
 
 async function runGauges(
