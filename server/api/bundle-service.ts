@@ -1,4 +1,5 @@
 /** The public bundle API: the own bundle for everybody, federated bundles for administrators and agents. */
+import { create } from "@bufbuild/protobuf";
 import { decodeBundle } from "../../proto/convert/bundle.ts";
 import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
 import { decodeTrustDomain } from "../../proto/convert/id.ts";
@@ -8,9 +9,10 @@ import {
   Bundle as BundleApi,
   BatchDeleteFederatedBundleRequest_Mode as DeleteMode,
 } from "../../proto/gen/spire/api/server/bundle/v1/bundle_pb.ts";
-import type {
-  BundleMask,
-  Bundle as WireBundle,
+import {
+  type BundleMask,
+  BundleSchema,
+  type Bundle as WireBundle,
 } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Status } from "../../proto/gen/spire/api/types/status_pb.ts";
 import {
@@ -22,8 +24,10 @@ import {
 } from "../../runtime/errors/status-error.ts";
 import { type Registration, service } from "../../runtime/rpc/service.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import { appendKey, appendX509 } from "../bundle/bundle-change.ts";
 import { type BundleMessages, encodeBundleRecord } from "../bundle/bundle-messages.ts";
 import { bundleRecordOf } from "../bundle/bundle-record.ts";
+import type { LocalBundle } from "../bundle/local-bundle.ts";
 import type { Authorization } from "../entries/authorization.ts";
 import type { ServedBundles } from "../federation/served-bundles.ts";
 import type { BundleDeletion, BundleField, BundleWrite } from "../store/contract/bundles.ts";
@@ -37,6 +41,7 @@ export interface BundleServiceDeps {
   readonly trustDomain: TrustDomain;
   readonly store: Pick<Store, "read" | "write">;
   readonly bundles: Pick<BundleMessages, "get" | "trustDomains">;
+  readonly local: Pick<LocalBundle, "change" | "record">;
   readonly served: Pick<ServedBundles, "get" | "isForAnybody">;
   readonly authorization: Pick<Authorization, "forAgent">;
 }
@@ -73,6 +78,7 @@ export function bundleService({
   trustDomain,
   store,
   bundles,
+  local,
   served,
   authorization,
 }: BundleServiceDeps): Registration<Caller> {
@@ -169,11 +175,25 @@ export function bundleService({
       };
     },
 
-    // Authorities come from the server's own key manager; those of nested servers are not taken yet.
-    appendBundle: () => unsupported("appending authorities to the bundle"),
+    appendBundle: async ({ x509Authorities, jwtAuthorities, witAuthorities, outputMask }) => {
+      const given = { trustDomain: own, x509Authorities, jwtAuthorities, witAuthorities };
+      const added = bundleRecordOf(decodeBundle("bundle", create(BundleSchema, given)));
+      await local.change((bundle) => appendAll(bundle, added));
+      return projectBundle(outputMask)(encodeBundleRecord(local.record));
+    },
+    // Those of nested servers are not taken yet.
     publishJWTAuthority: () => unsupported("publishing JWT authorities of nested servers"),
     publishWITAuthority: () => unsupported("publishing WIT authorities of nested servers"),
   });
+}
+
+function appendAll(bundle: BundleRecord, added: BundleRecord): BundleRecord {
+  const changes = [
+    ...added.x509Authorities.map(({ certificateDer }) => appendX509(certificateDer)),
+    ...added.jwtAuthorities.map((key) => appendKey("jwtAuthorities", key)),
+    ...added.witAuthorities.map((key) => appendKey("witAuthorities", key)),
+  ];
+  return changes.reduce((changed, change) => change(changed), bundle);
 }
 
 async function unsupported(what: string): Promise<never> {

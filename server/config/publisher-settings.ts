@@ -10,8 +10,24 @@ export interface ClusterPublisherSettings {
   readonly ownerClusterRole?: string | undefined;
 }
 
+/** A file that holds the trust bundle. */
+export interface FilePublisherSettings {
+  readonly path: string;
+  readonly format: "spiffe" | "pem";
+  readonly mode: number;
+}
+
+/** A URL that the trust bundle is put at. */
+export interface HttpPublisherSettings {
+  readonly url: string;
+  readonly authorities?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
 /** Where the trust bundle is published, for those who do not ask the server. */
 export interface PublisherSettings {
+  readonly files: readonly FilePublisherSettings[];
+  readonly http: readonly HttpPublisherSettings[];
   readonly kubernetes: {
     readonly clusters: Readonly<Record<string, ClusterPublisherSettings>>;
   };
@@ -42,9 +58,41 @@ const clusterPublisherSchema = z.strictObject({
     .describe("ClusterRole that owns what is published: when it is deleted, all of it goes."),
 });
 
+const filePublisherSchema = z.strictObject({
+  path: z.string().min(1).describe("The file; replaced as a whole. Its folder must exist."),
+  format: z
+    .enum(["spiffe", "pem"])
+    .default("spiffe")
+    .describe("The SPIFFE document with all keys, or the X.509 authorities in PEM."),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, "expected three octal digits, such as 0644")
+    .default("0644")
+    .transform((text) => Number.parseInt(text, 8))
+    .describe("Permission bits of the file."),
+});
+
+const httpPublisherSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https$/ })
+    .describe("An https URL that takes the SPIFFE document by PUT, such as of an object store."),
+  authorities: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File with the authorities of its certificate in PEM. Without it: the Web's."),
+  tokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File with a token that is sent as Bearer. Read again each time."),
+});
+
 /** See {@link PublisherSettings}. */
 export const publishersSchema: z.ZodPrefault<z.ZodType<PublisherSettings>> = z
   .strictObject({
+    files: z.array(filePublisherSchema).default([]).describe("Files that hold the bundle."),
+    http: z.array(httpPublisherSchema).default([]).describe("URLs that the bundle is put at."),
     kubernetes: z
       .strictObject({
         clusters: z

@@ -2,6 +2,7 @@ import type { ReadFeed } from "../../../runtime/feed.ts";
 import type { PublisherSettings } from "../../config/publisher-settings.ts";
 import type { Cluster } from "../../k8s/cluster.ts";
 import { type BundlePublisherDeps, runBundlePublisher } from "./bundle-publisher.ts";
+import { runFilePublisher, runHttpPublisher } from "./document-publisher.ts";
 
 export interface PublishersDeps
   extends Pick<BundlePublisherDeps, "bundle" | "clock" | "random" | "log"> {
@@ -10,8 +11,18 @@ export interface PublishersDeps
   readonly clusters: ReadFeed<ReadonlyMap<string, Cluster>>;
 }
 
-/** Publishes in each cluster that the settings name, for as long as it is known. Ends when `signal` aborts. */
+/** Publishes in every place that the settings name. Ends when `signal` aborts. */
 export async function runPublishers(deps: PublishersDeps, signal: AbortSignal): Promise<void> {
+  const { files, http } = deps.settings;
+  await Promise.all([
+    ...files.map((each) => runFilePublisher(deps, each, signal)),
+    ...http.map((each) => runHttpPublisher(deps, each, signal)),
+    runInClusters(deps, signal),
+  ]);
+}
+
+/** In each cluster that the settings name, for as long as it is known. */
+async function runInClusters(deps: PublishersDeps, signal: AbortSignal): Promise<void> {
   const { settings, clusters, log, ...rest } = deps;
   const running = new Map<string, { readonly cluster: Cluster; readonly ended: Promise<void> }>();
   for await (const known of clusters.subscribe(signal)) {
