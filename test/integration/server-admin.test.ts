@@ -135,6 +135,24 @@ describe("the server's explanation", () => {
     await stream.return?.();
   });
 
+  it("does not blame an attestor that failed where the agent says that no entry hung on it", async () => {
+    await using server = await RunningServer.open();
+    using admin = server.admin();
+    const agent = await server.joinAgent();
+    using connection = server.connect(agent.identity);
+    const refusal = {
+      ...{ timeMs: 5n, pid: 4711, uid: 1000, selectors: [uid(1000)] },
+      ...{ failedAttestors: ["unix"], reasonCode: "no_entry" },
+    };
+    const stream = await answering(connection, [refusal]);
+    const recent = await admin.client(Admin).explain({ recent: true }, CALL);
+    assert.deepEqual(
+      recent.explanations.map(({ cause }) => cause),
+      ["no_entry"],
+    );
+    await stream.return?.();
+  });
+
   it("says so when the agent cannot be asked", async () => {
     await using server = await RunningServer.open();
     using admin = server.admin();

@@ -164,8 +164,8 @@ function judge(
   const about = aboutCall(refusal);
   if (about !== undefined) return about;
   if (cause === "granted") return judgeGranted(deps, agentId, refusal);
-  // An agent that says "no identity" has seen to it that no entry hangs on what it could not find out.
-  const isDecided = refusal?.reasonCode === "no_identity";
+  // An agent that says "no entry" has seen to it that no entry hangs on what it could not find out.
+  const isDecided = refusal?.reasonCode === "no_entry";
   const failed = isDecided ? [] : (refusal?.failedAttestors ?? []);
   if (failed.length > 0) {
     return {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, suite, test } from "node:test";
 import { eventually } from "../../support/eventually.ts";
-import { entriesOfPod } from "../world/assay-command.ts";
+import { assay, entriesOfPod } from "../world/assay-command.ts";
 import { giveRoles, roleId, spiffeIdResources } from "../world/roles.ts";
 import { Workload } from "../world/workload.ts";
 import {
@@ -37,6 +37,10 @@ export function identityStories(story: PortableStory): void {
       await createNamespace(cluster, "elsewhere", { identities: false });
       const workload = await Workload.create(cluster, { name: "web", namespace: "elsewhere" });
       await workload.untilRefused();
+      const uid = (await workload.pod()).metadata.uid ?? "";
+      const why = await assay(cluster, ["why", "--recent"]);
+      const about = why.filter((row) => JSON.stringify(row).includes(`pod-uid:${uid}`));
+      assert.deepEqual([...new Set(about.map(({ cause }) => cause))], ["no_entry"]);
       await workload.delete();
     });
 
