@@ -7,6 +7,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { KubeObject } from "../cluster/kube-client.ts";
 import type { KubeCluster } from "../cluster/kube-cluster.ts";
 import type { Pod } from "../cluster/pods.ts";
+import { agentPod } from "../world/node-evidence.ts";
 import { Workload } from "../world/workload.ts";
 import {
   createNamespace,
@@ -162,6 +163,14 @@ export function csiStories(story: Story): void {
       const into = `for h in /sys/fs/cgroup/*/kubepods/*/pod${otherUid}/*[0-9a-f]/; do echo $$ >$h/cgroup.procs; done;`;
       assert.equal(await call(`set -e; ${into} exec`), "refused with 7");
 
+      /** Ends the agent, and its pod with it: a container that ends often is started later each time. */
+      const renewAgent = async (): Promise<void> => {
+        const { metadata } = await agentPod(story.cluster, node);
+        await kill("agent run");
+        const path = `/api/v1/namespaces/${system}/pods/${metadata.name}`;
+        await story.cluster.client.delete(path, { gracePeriodSeconds: 0 });
+      };
+
       const tokens = "/run/assay/pod-tokens";
       await onNode(`cat ${tokens}/${uid}/* >/tmp/own`);
       const foreign = await tokenOfPodElsewhere(story.cluster);
@@ -169,11 +178,11 @@ export function csiStories(story: Story): void {
         `cat ${tokens}/${otherUid}/* >/tmp/stolen`,
         `echo '${JSON.stringify({ "assay-agent": { token: foreign } })}' >/tmp/stolen`,
       ]) {
-        await kill("agent run");
+        await renewAgent();
         await onNode(`${theft}; for f in ${tokens}/${uid}/*; do cp /tmp/stolen $f; done`);
         assert.equal(await call(), "refused with 7");
       }
-      await kill("agent run");
+      await renewAgent();
       await onNode(`for f in ${tokens}/${uid}/*; do cp /tmp/own $f; done`);
       assert.equal(await call(), id);
       // Nobody else would take it away for a while.

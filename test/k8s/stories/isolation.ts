@@ -92,6 +92,25 @@ export function isolationStories(story: Story): void {
       await workload.delete();
     });
 
+    test("a node that is drained: its pods' entries go with them, its agent stays, and it can be used again", async () => {
+      const { cluster } = story;
+      using admin = await Admin.open(cluster);
+      const uid = (await workloads.get("node2")?.pod())?.metadata.uid ?? "";
+      const agent = await agentPod(cluster, "node2");
+      const flags = ["--ignore-daemonsets", "--force", "--grace-period=1", "--timeout=60s"];
+      // The server's volume is on the other node.
+      await cluster.kubectl(["drain", "node2", ...flags]);
+      await eventually("the end of its entries", async () =>
+        (await admin.entriesOf(uid)).length === 0 ? true : undefined,
+      );
+      assert.equal((await agentPod(cluster, "node2")).metadata.uid, agent.metadata.uid);
+      await cluster.kubectl(["uncordon", "node2"]);
+      const at = { name: "after-drain", namespace, node: "node2" };
+      const workload = await Workload.create(cluster, at);
+      workloads.set("node2", workload);
+      await workload.untilIdentity(defaultId(namespace));
+    });
+
     test("a node that is built anew under its name is another one: the old agent is refused", async () => {
       const { cluster } = story;
       using admin = await Admin.open(cluster);
