@@ -170,7 +170,8 @@ export class BundleRefresher {
     } catch (err) {
       if (signal.aborted) throw err;
       const code = err instanceof FetchError ? err.code : "store";
-      const message = describeError(err);
+      // What lies beneath is told in it already.
+      const message = err instanceof FetchError ? err.message : describeError(err);
       audit.event({ ...draft, decision: "failed", reasonCode: code, details: url });
       log.warn(
         { trust_domain: trustDomain, ...url, reason_code: code, reason: message },
