@@ -24,6 +24,7 @@ import { describeMachine } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPush } from "./push.ts";
 import { benchRestart } from "./restart.ts";
+import { benchSds } from "./sds.ts";
 
 const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["issue", benchIssue],
@@ -34,6 +35,7 @@ const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["restart", benchRestart],
   ["agents", benchAgents],
   ["memory", benchMemory],
+  ["sds", benchSds],
 ]);
 
 const trustDomain = "bench.test";
@@ -98,6 +100,7 @@ async function runOne(
     clock: systemClock,
     signal,
     server: { limits },
+    agent: { limits: { maxStreamsPerCaller: 4_096, maxCallsPerCaller: 4_096 } },
     command,
   });
   await using _ = machine;
