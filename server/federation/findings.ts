@@ -25,9 +25,9 @@ export interface Enforcement {
 }
 
 /** Who validates by the limits himself, or is told them in a form that he keeps to. */
-const ENFORCING = ["ValidateJWTSVID", "client library", "Envoy SDS with the SPIFFE validator"];
+const ENFORCING = ["ValidateJWTSVID", "client library", "Envoy SDS that asks for limits"];
 /** Who has the bundle and nothing else. */
-const RAW = ["Workload API bundles", "agents of other makes"];
+const RAW = ["Workload API bundles", "Envoy SDS otherwise", "agents of other makes"];
 
 /** What is known about one foreign trust domain. */
 export interface FederationFacts {

@@ -175,8 +175,9 @@ describe("federation of a server", () => {
       [
         "ValidateJWTSVID: enforced",
         "client library: enforced",
-        "Envoy SDS with the SPIFFE validator: enforced",
+        "Envoy SDS that asks for limits: enforced",
         "Workload API bundles: withheld",
+        "Envoy SDS otherwise: withheld",
         "agents of other makes: withheld",
       ],
     );
