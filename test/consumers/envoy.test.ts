@@ -6,39 +6,13 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Pool } from "undici";
 import { eventually } from "../support/eventually.ts";
 import { PATIENCE } from "../support/files-world.ts";
-import { trustDomain } from "../support/machine.ts";
 import { requires } from "../support/requires.ts";
 import { EnvoyWorld } from "./envoy/envoy-world.ts";
+import { ask, load } from "./envoy/load.ts";
 
 const isLong = process.env["ASSAY_TEST_LONG"] === "1";
 const seconds = isLong ? 60 : 12;
 const perSecond = isLong ? 2_000 : 300;
-
-async function ask(pool: Pool): Promise<string> {
-  const { statusCode, body } = await pool.request({ path: "/", method: "GET" });
-  return `${statusCode} ${(await body.text()).slice(0, 80)}`;
-}
-
-/** Requests at a steady rate, whatever becomes of the ones before. */
-async function load(pool: Pool, failures: string[]): Promise<number> {
-  const tickMs = 10;
-  const started = performance.now();
-  const open = new Set<Promise<void>>();
-  let sent = 0;
-  while (performance.now() - started < seconds * 1_000) {
-    const due = ((performance.now() - started) / 1_000) * perSecond;
-    for (; sent < due; sent++) {
-      const one = ask(pool)
-        .then((answer) => void (answer === "200 hello" || failures.push(answer)))
-        .catch((err: unknown) => void failures.push(String(err)))
-        .finally(() => open.delete(one));
-      open.add(one);
-    }
-    await wait(tickMs);
-  }
-  await Promise.all(open);
-  return sent;
-}
 
 if (requires("linux", "python")) {
   test("two Envoys speak mutual TLS through rotations, and stop when an entry goes", async (t) => {
@@ -54,7 +28,7 @@ if (requires("linux", "python")) {
     await eventually("an answer", () => answers(client, /^200 hello/), PATIENCE);
 
     const failures: string[] = [];
-    const loading = load(client, failures);
+    const loading = load(client, { seconds, perSecond }, failures);
     const pauseMs = (seconds * 1_000) / 5;
     const latencies: number[] = [];
     const rotateWeb = async (): Promise<void> => {
@@ -77,7 +51,7 @@ if (requires("linux", "python")) {
     t.diagnostic(`rotated to shown: ${latencies.map((ms) => ms.toFixed(0)).join(", ")} ms`);
     assert.deepEqual(failures.slice(0, 5), []);
 
-    const stranger = await envoys.startClient("stranger", `spiffe://${trustDomain}/stranger`);
+    const stranger = await envoys.startClient("stranger", { "/client": "/stranger" });
     await eventually("a refusal", () => answers(stranger, /^503 .*(reset|disconnect)/), PATIENCE);
     assert.equal(await ask(client), "200 hello");
 

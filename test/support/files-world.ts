@@ -47,13 +47,19 @@ export class FilesWorld implements AsyncDisposable {
 
   /** Gives processes of this user an identity. */
   async grant(path: string, ...dnsNames: readonly string[]): Promise<void> {
+    await this.grantTo(`unix:uid:${process.getuid?.()}`, path, ...dnsNames);
+  }
+
+  /** Gives an identity to processes that a selector fits, as the command line writes it: `unix:path:/bin/server`. */
+  async grantTo(selector: string, path: string, ...dnsNames: readonly string[]): Promise<void> {
+    const [type = "", ...value] = selector.split(":");
     const { results } = await this.#api.batchCreateEntry(
       {
         entries: [
           {
             spiffeId: { trustDomain, path },
             parentId: { trustDomain, path: this.machine.local.agentPath },
-            selectors: [{ type: "unix", value: `uid:${process.getuid?.()}` }],
+            selectors: [{ type, value: value.join(":") }],
             dnsNames: [...dnsNames],
           },
         ],

@@ -1,9 +1,10 @@
 // Two Envoys as the page on Envoy sets them up: one in front of a service, one that calls it, with mutual TLS between them.
 
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { constants, copyFile, glob, realpath, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectPlain } from "node:net";
+import { join } from "node:path";
 import { connect } from "node:tls";
 import { Pool } from "undici";
 import { parse } from "yaml";
@@ -12,7 +13,14 @@ import { FilesWorld } from "../../support/files-world.ts";
 import { ensureEnvoy } from "../../support/foreign-builds.ts";
 import { trustDomain } from "../../support/machine.ts";
 
-const page = "envoy.md";
+/** Which page, the first of its blocks that Envoy takes (bootstrap, listener and cluster follow one another), and the listener's port. */
+export interface EnvoyPage {
+  readonly page: string;
+  readonly first: number;
+  readonly port: string;
+}
+
+const envoyPage: EnvoyPage = { page: "envoy.md", first: 0, port: "8443" };
 const types = "type.googleapis.com/envoy";
 
 /** Connections between the Envoys are made anew after this many requests, so that each rotation is met by handshakes. */
@@ -21,17 +29,25 @@ const requestsPerConnection = 20;
 export class EnvoyWorld implements AsyncDisposable {
   readonly world: FilesWorld;
   readonly #stack: AsyncDisposableStack;
+  readonly #page: EnvoyPage;
   readonly #envoy: string;
+  readonly #programs = new Map<string, string>();
   #service: object = {};
   #serverPort = 0;
 
-  private constructor(world: FilesWorld, envoy: string, stack: AsyncDisposableStack) {
+  private constructor(
+    world: FilesWorld,
+    page: EnvoyPage,
+    envoy: string,
+    stack: AsyncDisposableStack,
+  ) {
     this.world = world;
+    this.#page = page;
     this.#envoy = envoy;
     this.#stack = stack;
   }
 
-  static async open(): Promise<EnvoyWorld> {
+  static async open(page: EnvoyPage = envoyPage): Promise<EnvoyWorld> {
     const envoy = await ensureEnvoy();
     await using stack = new AsyncDisposableStack();
     const service = createServer((_, response) => response.end("hello"));
@@ -44,30 +60,46 @@ export class EnvoyWorld implements AsyncDisposable {
     const world = stack.use(await FilesWorld.open());
     world.places.set("example.org", trustDomain);
     world.places.set("/run/assay/agent/api.sock", world.machine.local.layout.workloadSocket);
-    const opened = new EnvoyWorld(world, envoy, stack.move());
+    const opened = new EnvoyWorld(world, page, envoy, stack.move());
     opened.#service = cluster("service", (service.address() as AddressInfo).port);
     return opened;
   }
 
+  /** Gives the Envoy of this name a program of its own, and that program an identity that no other process has. */
+  async grantOwn(name: string, path: string): Promise<void> {
+    const program = this.world.dir.join(`envoy-${name}`);
+    // What is installed is a script that becomes this program.
+    const found = await Array.fromAsync(
+      glob("lib/python*/site-packages/envoy/_bin/envoy", { cwd: join(this.#envoy, "../..") }),
+    );
+    const [original = ""] = found;
+    await copyFile(join(this.#envoy, "../..", original), program, constants.COPYFILE_FICLONE);
+    this.#programs.set(name, program);
+    await this.world.grantTo(`unix:path:${await realpath(program)}`, path);
+  }
+
   /** Starts the Envoy in front of the service. */
   async startServer(): Promise<void> {
-    this.#serverPort = Number(await this.world.port("8443"));
-    const listener = parse(await this.world.block(page, "yaml", 1));
+    this.#serverPort = Number(await this.world.port(this.#page.port));
+    const listener = parse(await this.#block(1));
     await this.#start("server", [listener], [this.#service]);
   }
 
-  /** Starts one that calls it, and returns who asks that one over plain HTTP. @param id by which name it asks for its certificate */
-  async startClient(name: string, id?: string): Promise<Pool> {
+  /** Starts one that calls it, and returns who asks that one over plain HTTP. @param changes what it has instead in the paths of IDs */
+  async startClient(name: string, changes: Readonly<Record<string, string>> = {}): Promise<Pool> {
     const port = await this.world.port(`port of ${name}`);
-    const upstream = await this.world.block(page, "yaml", 2);
-    const renamed =
-      id === undefined ? upstream : upstream.replace(`spiffe://${trustDomain}/client`, id);
-    const web = parse(renamed);
+    const upstream = Object.entries(changes).reduce(
+      (done, [from, to]) => done.replace(`${trustDomain}${from}`, `${trustDomain}${to}`),
+      await this.#block(2),
+    );
+    const web = parse(upstream);
+    const key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     web.typed_extension_protocol_options = {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      [key]: {
+        explicit_http_config: { http_protocol_options: {} },
+        ...web.typed_extension_protocol_options?.[key],
         "@type": `${types}.extensions.upstreams.http.v3.HttpProtocolOptions`,
         common_http_protocol_options: { max_requests_per_connection: requestsPerConnection },
-        explicit_http_config: { http_protocol_options: {} },
       },
     };
     await this.#start(name, [plainListener(Number(port), "web")], [web]);
@@ -102,14 +134,30 @@ export class EnvoyWorld implements AsyncDisposable {
     }
   }
 
+  /** Speaks to the server's Envoy without TLS, and returns what comes back. */
+  async plaintext(): Promise<string> {
+    const socket = connectPlain(this.#serverPort, "127.0.0.1");
+    const received: Buffer[] = [];
+    // A reset is one way to be refused.
+    socket.on("data", (chunk: Buffer) => received.push(chunk)).on("error", () => {});
+    socket.setTimeout(10_000, () => socket.destroy());
+    socket.write("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+    await new Promise((done) => void socket.once("close", done));
+    return Buffer.concat(received).toString("latin1");
+  }
+
+  #block(index: number): Promise<string> {
+    return this.world.block(this.#page.page, "yaml", this.#page.first + index);
+  }
+
   async #start(name: string, listeners: object[], clusters: object[]): Promise<void> {
-    const bootstrap = parse(await this.world.block(page, "yaml", 0));
+    const bootstrap = parse(await this.#block(0));
     bootstrap.static_resources.listeners = listeners;
     bootstrap.static_resources.clusters.push(...clusters);
     const path = this.world.dir.join(`${name}.json`);
     await writeFile(path, JSON.stringify(bootstrap));
     const args = ["-c", path, "--disable-hot-restart", "--concurrency", "1", "-l", "warning"];
-    await this.world.start(name, this.#envoy, args);
+    await this.world.start(name, this.#programs.get(name) ?? this.#envoy, args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
