@@ -4,6 +4,7 @@ import { Ids } from "../runtime/ids.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../runtime/observability.ts";
 import { RpcServer } from "../runtime/rpc/server.ts";
+import { watchCertificate } from "./acme/watch-certificate.ts";
 import type { Caller } from "./api/caller.ts";
 import { interceptors } from "./api/interceptors/interceptors.ts";
 import { RateLimiter } from "./api/rate-limit.ts";
@@ -150,6 +151,9 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   );
 
   const bundleEndpoint = await openBundleEndpoint(deps, core, opening);
+  if (bundleEndpoint?.acme !== undefined) {
+    watchCertificate({ health, metrics, certificate: bundleEndpoint.acme, clock });
+  }
 
   addServerHealth(health, core, clock);
   addClusterHealth(health, known.clusters);
@@ -185,7 +189,7 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
 }
 
 async function openBundleEndpoint(
-  { config, clock, log }: ServerDeps,
+  { config, clock, random, log }: ServerDeps,
   { bundle, identity }: Core,
   opening: AsyncDisposableStack,
 ): Promise<BundleEndpoint | undefined> {
@@ -196,6 +200,7 @@ async function openBundleEndpoint(
     bundle: bundle.feed,
     identity: identity.feed,
     clock,
+    random,
     log: log.child({ component: "bundle_endpoint" }),
   });
   return opening.use(endpoint);

@@ -11,6 +11,7 @@ const order = {
   "": ["runtime", "spiffe", "proto", "server|agent", "assay.ts", "deploy"],
   server: [
     "config",
+    "acme",
     "store",
     "keymanager",
     "k8s",
@@ -60,6 +61,7 @@ const standards = {
 
 /** Where a package may be imported; those not named here may be imported anywhere. */
 const homes = {
+  "acme-client": ["server/acme/"],
   "@kubernetes/client-node": ["server/k8s/"],
   "better-sqlite3": ["server/store/"],
   kysely: ["server/store/"],

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { SecureContextOptions } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { describeError } from "../errors/describe.ts";
 import type { ReadFeed } from "../feed.ts";
 import type { Logger } from "../log.ts";
@@ -21,6 +21,21 @@ export interface ServedDocument {
   readonly cacheControl: string;
 }
 
+/** Another protocol on the HTTPS port that is over once the handshake is, such as that of TLS-ALPN-01 (RFC 8737). */
+export interface HandshakeOnly {
+  /** Its name in ALPN. */
+  readonly protocol: string;
+  /** What is shown to who asks for a server name now; undefined refuses the handshake. */
+  certificateFor(servername: string): KeyAndCertificate | undefined;
+}
+
+/** A private key and its certificate, in PEM. */
+export interface KeyAndCertificate {
+  readonly key: string;
+  /** With the intermediates behind it. */
+  readonly cert: string;
+}
+
 /** HTTPS on the network, or HTTP on a Unix socket for a proxy on this machine. */
 export type DocumentListen =
   | {
@@ -30,6 +45,7 @@ export type DocumentListen =
       readonly port: number;
       /** Certificate and key; what is shown follows it, from the next handshake on. */
       readonly certificate: ReadFeed<SecureContextOptions>;
+      readonly handshakeOnly?: HandshakeOnly | undefined;
     }
   | {
       readonly socketPath: string;
@@ -99,10 +115,13 @@ export class DocumentServer implements AsyncDisposable {
       this.#server = http.createServer(limits, onRequest);
       this.#following = Promise.resolve();
     } else {
-      const { certificate } = options;
+      const { certificate, handshakeOnly } = options;
       const context = contextOf(certificate.value);
-      const tls = { ...context, ALPNProtocols: ["http/1.1"], handshakeTimeout: HEAD_MS };
+      const tls = { ...context, ...alpnOf(handshakeOnly), handshakeTimeout: HEAD_MS };
       const server = https.createServer({ ...tls, ...limits }, onRequest);
+      server.prependListener("secureConnection", (socket) => {
+        if (socket.alpnProtocol === handshakeOnly?.protocol) socket.end();
+      });
       this.#server = server;
       this.#following = this.#follow(server, certificate);
     }
@@ -144,6 +163,26 @@ export class DocumentServer implements AsyncDisposable {
       server.setSecureContext(contextOf(context));
     }
   }
+}
+
+const HTTP = "http/1.1";
+
+/** How a protocol is agreed upon. With neither in common there is no connection. */
+function alpnOf(handshakeOnly: HandshakeOnly | undefined) {
+  if (handshakeOnly === undefined) return { ALPNProtocols: [HTTP] };
+  const { protocol } = handshakeOnly;
+  return {
+    ALPNCallback(
+      this: TLSSocket,
+      { servername, protocols }: { readonly servername: string; readonly protocols: string[] },
+    ): string | undefined {
+      if (!protocols.includes(protocol)) return protocols.includes(HTTP) ? HTTP : undefined;
+      const shown = handshakeOnly.certificateFor(servername);
+      if (shown === undefined) return undefined;
+      this.setKeyCert(shown);
+      return protocol;
+    },
+  };
 }
 
 function contextOf(certificate: SecureContextOptions): SecureContextOptions {

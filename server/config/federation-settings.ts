@@ -3,6 +3,7 @@ import { durationSchema } from "../../runtime/config/duration.ts";
 import type { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import { type AcmeSettings, acmeShape } from "./acme-settings.ts";
 import { idPatternSchema } from "./id-pattern.ts";
 
 /** How the bundle of a foreign trust domain is fetched; with "none" it is set by hand. */
@@ -30,7 +31,8 @@ export interface BundleEndpointSettings {
   readonly path: string;
   readonly profile:
     | { readonly type: "https_spiffe" }
-    | { readonly type: "https_web"; readonly certFile: string; readonly keyFile: string };
+    | { readonly type: "https_web"; readonly certFile: string; readonly keyFile: string }
+    | ({ readonly type: "https_web_acme" } & AcmeSettings);
   readonly maxConnections: number;
 }
 
@@ -121,6 +123,12 @@ const bundleEndpointSchema = z.strictObject({
           .min(1)
           .describe("Certificate and intermediates in PEM. Read again when it changes."),
         keyFile: z.string().min(1).describe("Private key in PEM. Read again when it changes."),
+      }),
+      z.strictObject({
+        type: z
+          .literal("https_web_acme")
+          .describe("With a certificate of the Web that the server obtains itself, by ACME."),
+        ...acmeShape,
       }),
     ])
     .default({ type: "https_spiffe" })

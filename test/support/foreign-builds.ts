@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
 import { runToEnd } from "./interop.ts";
 import { withLock } from "./lock.ts";
@@ -12,7 +12,7 @@ const interopFolder = join(import.meta.dirname, "..", "interop");
 /** How long one of them may take, in milliseconds: a download that stands still must not stand for the whole run. */
 const limitMs = 15 * 60_000;
 
-/** A Go command of `test/interop/go`, built; Go's own cache makes all but the first build quick. */
+/** A Go command, built; Go's own cache makes all but the first build quick. */
 export class GoProgram {
   readonly file: string;
   readonly #folder: string;
@@ -22,14 +22,24 @@ export class GoProgram {
     this.file = file;
   }
 
-  /** @throws {Error} with the compiler's words */
-  static async build(command: string): Promise<GoProgram> {
+  /** One of `test/interop/go`. @throws {Error} with the compiler's words */
+  static build(command: string): Promise<GoProgram> {
+    return GoProgram.#build(join(interopFolder, "go"), `./cmd/${command}`);
+  }
+
+  /** One of Pebble's, the ACME server for tests, as `test/federation/pebble` pins it. @throws {Error} with the compiler's words */
+  static buildPebble(command: "pebble" | "pebble-challtestsrv"): Promise<GoProgram> {
+    const folder = join(interopFolder, "..", "federation", "pebble");
+    return GoProgram.#build(folder, `github.com/letsencrypt/pebble/v2/cmd/${command}`);
+  }
+
+  static async #build(module: string, name: string): Promise<GoProgram> {
     const folder = await mkdtemp(join(tmpdir(), "assay-go-"));
-    const file = join(folder, command);
+    const file = join(folder, basename(name));
     await runToEnd({
       file: "go",
-      args: ["build", "-mod=readonly", "-o", file, `./cmd/${command}`],
-      cwd: join(interopFolder, "go"),
+      args: ["build", "-mod=readonly", "-o", file, name],
+      cwd: module,
       signal: AbortSignal.timeout(limitMs),
     });
     return new GoProgram(folder, file);

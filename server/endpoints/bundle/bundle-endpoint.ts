@@ -5,13 +5,20 @@
 import type { SecureContextOptions } from "node:tls";
 import { Feed, type ReadFeed } from "../../../runtime/feed.ts";
 import { CertificateFiles } from "../../../runtime/http/certificate-files.ts";
-import { DocumentServer, type ServedDocument } from "../../../runtime/http/document-server.ts";
+import {
+  DocumentServer,
+  type HandshakeOnly,
+  type ServedDocument,
+} from "../../../runtime/http/document-server.ts";
 import type { Logger } from "../../../runtime/log.ts";
+import type { Random } from "../../../runtime/random.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
 import type { Bundle } from "../../../spiffe/bundle/bundle.ts";
 import { formatBundleDocument } from "../../../spiffe/bundle/bundle-document.ts";
 import type { X509Svid } from "../../../spiffe/svid/x509-svid.ts";
 import { contextOptionsOf } from "../../../spiffe/tls/secure-context.ts";
+import { AcmeCertificate } from "../../acme/acme-certificate.ts";
+import { acmeOrders } from "../../acme/order-certificate.ts";
 import type { BundleEndpointSettings } from "../../config/federation-settings.ts";
 
 export interface BundleEndpointDeps {
@@ -20,16 +27,20 @@ export interface BundleEndpointDeps {
   /** The server's own X509-SVID, which https_spiffe shows. */
   readonly identity: ReadFeed<X509Svid>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
 
 export class BundleEndpoint implements AsyncDisposable {
   readonly #server: DocumentServer;
   readonly #run: (signal: AbortSignal) => Promise<void>;
+  /** Where the certificate is obtained by ACME. */
+  readonly acme: AcmeCertificate | undefined;
 
   /** Listens when it returns. @throws {Error} when the certificate cannot be used, or the address is taken */
   static async open(deps: BundleEndpointDeps): Promise<BundleEndpoint> {
     const { settings, clock, log } = deps;
+    if (settings.profile.type === "https_web_acme") return BundleEndpoint.#openWithAcme(deps);
     if (settings.profile.type === "https_web") {
       const files = await CertificateFiles.open(settings.profile, { clock, log });
       return new BundleEndpoint(await listen(deps, files.current), (stop) => files.run(stop));
@@ -42,9 +53,38 @@ export class BundleEndpoint implements AsyncDisposable {
     });
   }
 
-  private constructor(server: DocumentServer, run: (signal: AbortSignal) => Promise<void>) {
+  static async #openWithAcme(deps: BundleEndpointDeps): Promise<BundleEndpoint> {
+    const { settings, identity } = deps;
+    if (settings.profile.type !== "https_web_acme") throw new TypeError("not by ACME");
+    const order = await acmeOrders(settings.profile);
+    const acme = await AcmeCertificate.open({ ...deps, settings: settings.profile, order });
+    // Before there is a certificate the port has to be open, for the challenge: nobody of the Web takes what it shows until then.
+    const certificate = new Feed<SecureContextOptions>(
+      acme.current.value ?? contextOptionsOf(identity.value),
+    );
+    const server = await listen(deps, certificate, acme.challenges);
+    const follow = async (stop: AbortSignal): Promise<void> => {
+      for await (const obtained of acme.current.subscribe(stop)) {
+        if (obtained !== undefined) certificate.set(obtained);
+      }
+    };
+    return new BundleEndpoint(
+      server,
+      async (stop) => {
+        await Promise.all([acme.run(stop), follow(stop)]);
+      },
+      acme,
+    );
+  }
+
+  private constructor(
+    server: DocumentServer,
+    run: (signal: AbortSignal) => Promise<void>,
+    acme?: AcmeCertificate,
+  ) {
     this.#server = server;
     this.#run = run;
+    this.acme = acme;
   }
 
   get port(): number {
@@ -64,6 +104,7 @@ export class BundleEndpoint implements AsyncDisposable {
 function listen(
   { settings, bundle, log }: BundleEndpointDeps,
   certificate: ReadFeed<SecureContextOptions>,
+  handshakeOnly?: HandshakeOnly,
 ): Promise<DocumentServer> {
   const { address, port, path, maxConnections } = settings;
   let last: { readonly bundle: Bundle; readonly document: ServedDocument } | undefined;
@@ -72,6 +113,7 @@ function listen(
     port,
     maxConnections,
     certificate,
+    handshakeOnly,
     documentAt: (asked) => {
       if (asked !== path) return undefined;
       const { value } = bundle;

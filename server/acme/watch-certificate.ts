@@ -1,0 +1,28 @@
+import type { Health } from "../../runtime/health.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import type { AcmeCertificate } from "./acme-certificate.ts";
+
+/** Shows when the certificate ends, and that it is missing. Never more than degraded: identities do not depend on it. */
+export function watchCertificate(o: {
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly certificate: Pick<AcmeCertificate, "current">;
+  readonly clock: Clock;
+}): void {
+  o.health.add("bundle_endpoint_certificate", () => {
+    const { value } = o.certificate.current;
+    if (value === undefined) return { state: "degraded", detail: "not obtained yet" };
+    return value.notAfter > o.clock.now()
+      ? { state: "ok" }
+      : { state: "degraded", detail: "the certificate has expired" };
+  });
+  o.metrics.gauge(
+    "assay_server_bundle_endpoint_certificate_expires_seconds",
+    "Unix time at which the bundle endpoint's certificate of ACME ends; 0 before there is one.",
+    [],
+    (gauge) => {
+      gauge.set((o.certificate.current.value?.notAfter.getTime() ?? 0) / 1000);
+    },
+  );
+}
