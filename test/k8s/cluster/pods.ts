@@ -24,7 +24,7 @@ export interface Pod extends KubeObject {
 export async function untilRunning(
   client: KubeClient,
   name: string,
-  { namespace = "default", timeoutMs = 30_000 }: { namespace?: string; timeoutMs?: number } = {},
+  { namespace = "default", timeoutMs = 90_000 }: { namespace?: string; timeoutMs?: number } = {},
 ): Promise<Pod> {
   let seen: Pod | undefined;
   return eventually(
