@@ -38,7 +38,7 @@ describe("the page on federation", () => {
       parseConfig(serverConfigSchema, `trustDomain: example.org\n${text}`, "the page");
       settings += 1;
     }
-    assert.equal(settings, 3);
+    assert.equal(settings, 4);
   });
 
   if (requires("linux")) {
