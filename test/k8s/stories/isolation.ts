@@ -10,7 +10,13 @@ import { createCsr } from "../../../spiffe/x509/create-csr.ts";
 import type { BareAgent } from "../../support/bare-agent.ts";
 import { eventually } from "../../support/eventually.ts";
 import { Admin } from "../world/admin.ts";
-import { agentPod, attestAs, podToken, psatEvidence } from "../world/node-evidence.ts";
+import {
+  agentPod,
+  attestAs,
+  attestRefusal,
+  podToken,
+  psatEvidence,
+} from "../world/node-evidence.ts";
 import { Workload } from "../world/workload.ts";
 import { createNamespace, defaultId, deleteNamespaces, system } from "../world/world.ts";
 import type { Story } from "./story.ts";
@@ -42,16 +48,16 @@ export function isolationStories(story: Story): void {
         serviceAccount: "default",
         pod: "node1",
       });
-      const attesting = attestAs(cluster, admin, psatEvidence(token));
-      await assert.rejects(attesting, { code: 7, reason: "service_account_refused" });
+      const refused = await attestRefusal(cluster, admin, psatEvidence(token));
+      assert.deepEqual(refused, { code: 7, reason: "service_account_refused" });
     });
 
     test("a token of an agent for somebody else is refused", async () => {
       const { cluster } = story;
       using admin = await Admin.open(cluster);
       const token = await podToken(cluster, { ...(await agentOf("node2")), audience: "vault" });
-      const attesting = attestAs(cluster, admin, psatEvidence(token));
-      await assert.rejects(attesting, { code: 7, reason: "token_refused" });
+      const refused = await attestRefusal(cluster, admin, psatEvidence(token));
+      assert.deepEqual(refused, { code: 7, reason: "token_refused" });
     });
 
     test("an agent sees the entries of its node alone, and gets SVIDs for these alone", async () => {

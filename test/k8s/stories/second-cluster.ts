@@ -10,7 +10,7 @@ import { Admin } from "../world/admin.ts";
 import { assay, entriesOfPod } from "../world/assay-command.ts";
 import { edgeAgent, edgeId, edgeRegistrar, forgetEdge, startEdge } from "../world/edge.ts";
 import { installRegistrars, untilLeads } from "../world/edge-registrars.ts";
-import { agentPod, attestAs, podToken, psatEvidence } from "../world/node-evidence.ts";
+import { agentPod, attestRefusal, podToken, psatEvidence } from "../world/node-evidence.ts";
 import { spiffeIdResources } from "../world/roles.ts";
 import { signalContainer } from "../world/runtime.ts";
 import { Workload } from "../world/workload.ts";
@@ -80,8 +80,8 @@ export function secondClusterStories(story: Story): void {
       const pod = (await agentPod(edge(), "node1")).metadata.name;
       const of = { namespace: system, serviceAccount: "assay-agent", pod };
       const token = await podToken(edge(), of);
-      const attesting = attestAs(cluster, admin, psatEvidence(token, "main"));
-      await assert.rejects(attesting, { code: 7, reason: "token_refused" });
+      const refused = await attestRefusal(cluster, admin, psatEvidence(token, "main"));
+      assert.deepEqual(refused, { code: 7, reason: "token_refused" });
     });
 
     test("has a registrar that the server refuses entries under agents of the first", async () => {

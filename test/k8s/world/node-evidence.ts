@@ -1,4 +1,6 @@
+import { Status, StatusError } from "../../../runtime/errors/status-error.ts";
 import { BareAgent, type Evidence } from "../../support/bare-agent.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Pod } from "../cluster/pods.ts";
 import type { Admin } from "./admin.ts";
@@ -57,4 +59,28 @@ export async function attestAs(
   const path = await cluster.openRelay(server.status?.podIP ?? "", 8081);
   const signal = AbortSignal.timeout(120_000);
   return BareAgent.attest({ admin, address: `unix:${path}`, trustDomain, signal, evidence });
+}
+
+/** A status as far as stories look at it. */
+export interface Refusal {
+  readonly code: number;
+  readonly reason: string | undefined;
+}
+
+/** What attesting is refused with. A server that cannot be reached for a moment, or has yet to hear of a cluster, is asked again. */
+export function attestRefusal(
+  cluster: Cluster,
+  admin: Admin,
+  evidence: Evidence,
+): Promise<Refusal> {
+  const attest = async (): Promise<Refusal> => {
+    try {
+      using _ = await attestAs(cluster, admin, evidence);
+      return { code: Status.OK, reason: undefined };
+    } catch (err) {
+      if (!(err instanceof StatusError) || err.code === Status.UNAVAILABLE) throw err;
+      return { code: err.code, reason: err.reason };
+    }
+  };
+  return eventually("a refusal", attest, { timeoutMs: 30_000, intervalMs: 500 });
 }
