@@ -43,8 +43,20 @@ export function plainContext(
   bundle: CachedBundle,
   matchers: readonly SubjectAltNameMatcher[],
 ): CertificateValidationContext {
+  return trustIn(authoritiesPem(bundle), matchers);
+}
+
+/** A context that is valid and accepts nobody: its one authority vouches for nothing. */
+export function voidContext(authorityDer: Uint8Array): CertificateValidationContext {
+  return trustIn([formatPem("CERTIFICATE", authorityDer)], []);
+}
+
+function trustIn(
+  authorities: readonly string[],
+  matchers: readonly SubjectAltNameMatcher[],
+): CertificateValidationContext {
   return create(CertificateValidationContextSchema, {
-    trustedCa: pem(...authoritiesPem(bundle)),
+    trustedCa: pem(...authorities),
     matchTypedSubjectAltNames: [...matchers],
   });
 }

@@ -1,10 +1,7 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  type CertificateValidationContext,
-  CertificateValidationContextSchema,
-  type TlsCertificate,
+import type {
+  CertificateValidationContext,
+  TlsCertificate,
 } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
-import { formatPem } from "../../../spiffe/x509/pem.ts";
 import type { CachedBundle } from "../../cache/bundle-cache.ts";
 import type { WorkloadIdentity, WorkloadView } from "../../cache/workload-view.ts";
 import type { SdsSettings } from "../../config/sds-settings.ts";
@@ -16,6 +13,7 @@ import {
   packSecret,
   plainContext,
   spiffeContext,
+  voidContext,
 } from "./secret-messages.ts";
 import { makeVoidIdentity, type VoidIdentity } from "./withdrawn.ts";
 
@@ -112,7 +110,7 @@ export class SecretSource {
 
   #trustNobody(): CertificateValidationContext {
     this.#voidAuthority ??= makeVoidIdentity();
-    return trustNobody(this.#voidAuthority);
+    return voidContext(this.#voidAuthority.certificateChainDer);
   }
 
   #bundles(name: string, view: WorkloadView, proxy: SdsProxy): readonly CachedBundle[] {
@@ -169,12 +167,4 @@ function foreignBundles(view: WorkloadView, { keepsLimits }: SdsProxy): CachedBu
       .filter(({ limits }) => !keepsLimits || limits.isAny || limits.idPatterns.length > 0)
       .sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1))
   );
-}
-
-/** A context that is valid and accepts nobody. */
-function trustNobody({ certificateChainDer }: VoidIdentity): CertificateValidationContext {
-  const inlineBytes = Buffer.from(formatPem("CERTIFICATE", certificateChainDer), "latin1");
-  return create(CertificateValidationContextSchema, {
-    trustedCa: { specifier: { case: "inlineBytes", value: inlineBytes } },
-  });
 }

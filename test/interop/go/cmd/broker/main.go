@@ -200,7 +200,7 @@ func (c caller) x509Bundles(ctx context.Context) error {
 	for err == nil {
 		var message *broker.SubscribeToX509BundlesResponse
 		if message, err = stream.Recv(); err == nil {
-			report.Pass("update", namesOf(message.Bundles))
+			report.Pass("update", report.Names(message.Bundles))
 		}
 	}
 	return err
@@ -211,16 +211,8 @@ func (c caller) jwtBundles(ctx context.Context) error {
 	for err == nil {
 		var message *broker.SubscribeToJWTBundlesResponse
 		if message, err = stream.Recv(); err == nil {
-			report.Pass("update", namesOf(message.Bundles))
+			report.Pass("update", report.Names(message.Bundles))
 		}
 	}
 	return err
-}
-
-func namesOf(bundles map[string][]byte) []string {
-	names := []string{}
-	for name := range bundles {
-		names = append(names, name)
-	}
-	return names
 }

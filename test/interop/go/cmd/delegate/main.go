@@ -211,7 +211,7 @@ func (d delegate) x509Bundles(ctx context.Context) error {
 		if message, err = stream.Recv(); err == nil {
 			report.Run("update", func() (any, error) {
 				_, err := bundlesOf(message)
-				return namesOf(message.CaCertificates), err
+				return report.Names(message.CaCertificates), err
 			})
 		}
 	}
@@ -223,16 +223,8 @@ func (d delegate) jwtBundles(ctx context.Context) error {
 	for err == nil {
 		var message *delegatedidentityv1.SubscribeToJWTBundlesResponse
 		if message, err = stream.Recv(); err == nil {
-			report.Pass("update", namesOf(message.Bundles))
+			report.Pass("update", report.Names(message.Bundles))
 		}
 	}
 	return err
-}
-
-func namesOf(bundles map[string][]byte) []string {
-	names := []string{}
-	for name := range bundles {
-		names = append(names, name)
-	}
-	return names
 }

@@ -77,3 +77,12 @@ func Exit() {
 	write(line{"complete", code == 0, nil})
 	os.Exit(code)
 }
+
+// Names returns the keys of a message's map of bundles, in no order.
+func Names(bundles map[string][]byte) []string {
+	names := []string{}
+	for name := range bundles {
+		names = append(names, name)
+	}
+	return names
+}
