@@ -55,6 +55,12 @@ suite("npm test", () => {
     assert.match(output, /not ok a\.test\.ts:2 fails\n\s+Error: the reason/);
   });
 
+  test("a failure is shown with what caused it", async () => {
+    const body = `throw new Error("gave up", { cause: new Error("nobody was there") });`;
+    const { output } = await runTree({ "a.test.ts": `test("waits", () => { ${body} });` });
+    assert.match(output, /Error: gave up\n[\s\S]*caused by Error: nobody was there/);
+  });
+
   test("a file that cannot be loaded fails the run and shows what it printed", async () => {
     const { status, output, lines } = await runTree({ "a.test.ts": `throw new Error("at load");` });
     assert.equal(status, 1);

@@ -52,7 +52,7 @@ async function portOf(server: Server): Promise<number> {
 /** Waits for the source to hold something else than before. */
 async function nextSvid(source: X509Source): Promise<void> {
   const before = source.current.value;
-  for await (const svid of source.current.subscribe(AbortSignal.timeout(5_000))) {
+  for await (const svid of source.current.subscribe(AbortSignal.timeout(30_000))) {
     if (svid !== before) return;
   }
   throw new Error("source did not change");

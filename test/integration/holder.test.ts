@@ -84,7 +84,7 @@ class RunningHolder implements AsyncDisposable {
   }
 
   async untilBound(): Promise<this> {
-    for await (const { bound } of this.holder.status.subscribe(AbortSignal.timeout(5_000))) {
+    for await (const { bound } of this.holder.status.subscribe(AbortSignal.timeout(30_000))) {
       if (bound) return this;
     }
     throw new Error("not bound");
@@ -118,7 +118,7 @@ class RunningAgent implements AsyncDisposable {
 
   async until(what: "accepting" | "released" | "attached", is = true): Promise<void> {
     const { standing } = this.client;
-    for await (const now of standing.subscribe(AbortSignal.timeout(5_000))) {
+    for await (const now of standing.subscribe(AbortSignal.timeout(30_000))) {
       if (now[what] === is) return;
     }
     throw new Error(`not ${what}: ${JSON.stringify(standing.value)}`);

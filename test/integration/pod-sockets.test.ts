@@ -90,7 +90,7 @@ class AgentProcess implements AsyncDisposable {
   }
 
   async untilAttached(): Promise<this> {
-    const patience = AbortSignal.timeout(5_000);
+    const patience = AbortSignal.timeout(30_000);
     for await (const { attached } of this.client.standing.subscribe(patience)) {
       if (attached) return this;
     }

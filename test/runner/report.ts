@@ -99,8 +99,11 @@ export class Report {
   }
 }
 
+/** An error with what caused it: for one that waited in vain, the cause says what it met instead. */
 function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : inspect(error);
+  if (!(error instanceof Error)) return inspect(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by ${describe(error.cause)}`;
 }
 
 function indent(text: string): string {

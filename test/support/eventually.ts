@@ -6,14 +6,14 @@ import { setTimeout as wait } from "node:timers/promises";
  *
  * @param what what is waited for, as the end of "timed out waiting for ..."
  * @param probe may throw while the answer is not there; the last error is the cause of the time-out
- * @throws {Error} after `timeoutMs`, 10 s by default
+ * @throws {Error} after `timeoutMs`, 30 s by default: a condition that comes is not slower for it, and machines can be busy
  */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
   options: { readonly timeoutMs?: number; readonly intervalMs?: number } = {},
 ): Promise<T> {
-  const { timeoutMs = 10_000, intervalMs = 20 } = options;
+  const { timeoutMs = 30_000, intervalMs = 20 } = options;
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   do {

@@ -1,4 +1,5 @@
 import { eventually } from "../../support/eventually.ts";
+import { KubeError } from "../cluster/kube-client.ts";
 import type { KubeCluster } from "../cluster/kube-cluster.ts";
 import { type Pod, untilRunning } from "../cluster/pods.ts";
 import { pullPolicy, workloadImage } from "./images.ts";
@@ -83,9 +84,21 @@ export class Workload {
   static async create(cluster: KubeCluster, options: WorkloadOptions): Promise<Workload> {
     const { name, namespace = "default" } = options;
     const body = workloadPod(options);
+    let lost = false;
     // A namespace's default service account comes a moment after it.
-    await eventually(`the pod ${name} to be accepted`, () =>
-      cluster.client.create(`/api/v1/namespaces/${namespace}/pods`, body),
+    await eventually(
+      `the pod ${name} to be accepted`,
+      async () => {
+        try {
+          return await cluster.client.create(`/api/v1/namespaces/${namespace}/pods`, body);
+        } catch (error) {
+          // An earlier request may have arrived although its answer did not.
+          if (lost && error instanceof KubeError && error.status === 409) return true;
+          if (!(error instanceof KubeError)) lost = true;
+          throw error;
+        }
+      },
+      { timeoutMs: 60_000 },
     );
     return new Workload(cluster, name, namespace);
   }
@@ -98,7 +111,7 @@ export class Workload {
     return this.#cluster.client.get<Pod>(this.path);
   }
 
-  untilRunning({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<Pod> {
+  untilRunning({ timeoutMs = 90_000 }: { timeoutMs?: number } = {}): Promise<Pod> {
     const { namespace } = this;
     return untilRunning(this.#cluster.client, this.name, { namespace, timeoutMs });
   }
@@ -120,7 +133,7 @@ export class Workload {
   async until(
     what: string,
     fits: (line: WatchLine) => boolean,
-    { since = 0, timeoutMs = 20_000 }: { since?: number; timeoutMs?: number } = {},
+    { since = 0, timeoutMs = 60_000 }: { since?: number; timeoutMs?: number } = {},
   ): Promise<WatchLine> {
     return eventually(
       `${what} of ${this.namespace}/${this.name}`,
