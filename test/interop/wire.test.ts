@@ -77,24 +77,42 @@ if (requires("go")) {
         "grpc.health.v1",
         "grpc.reflection.v1",
         "google.rpc",
+        ...[
+          "config.core.v3",
+          "extensions.transport_sockets.tls.v3",
+          "service.discovery.v3",
+          "service.secret.v3",
+          "type.matcher.v3",
+          "type.v3",
+        ].map((name) => `envoy.${name}`),
       ]);
     });
 
-    it("is found to differ when one field number does", async () => {
-      const changed = structuredClone(ours);
-      const file = changed.file.find(({ name }) => name === "spire/api/types/selector.proto");
-      const field = file?.messageType[0]?.field[1];
-      assert.ok(field !== undefined);
-      field.number = 3;
-      const failed: Check[] = [];
-      for await (const check of streamChecks(await compare(changed))) {
-        if (!check.ok) failed.push(check);
-      }
-      assert.deepEqual(
-        failed.map(({ check }) => check),
-        ["spire.api.types"],
-      );
-      assert.match(String(failed[0]?.detail), /Selector: too many: value = 3/);
-    });
+    const changes = [
+      ["spire.api.types", "spire/api/types/selector.proto", /Selector: too many: value = 33/],
+      [
+        "envoy.extensions.transport_sockets.tls.v3",
+        "envoy/extensions/transport_sockets/tls/v3/common.proto",
+        /TlsCertificate: too many: private_key = 33/,
+      ],
+    ] as const;
+    for (const [name, path, words] of changes) {
+      it(`is found to differ when one field number of ${name} does`, async () => {
+        const changed = structuredClone(ours);
+        const file = changed.file.find((one) => one.name === path);
+        const field = file?.messageType[0]?.field[1];
+        assert.ok(field !== undefined);
+        field.number = 33;
+        const failed: Check[] = [];
+        for await (const check of streamChecks(await compare(changed))) {
+          if (!check.ok) failed.push(check);
+        }
+        assert.deepEqual(
+          failed.map(({ check }) => check),
+          [name],
+        );
+        assert.match(String(failed[0]?.detail), words);
+      });
+    }
   });
 }
