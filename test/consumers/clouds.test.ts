@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
-import { runAssay } from "../../assay.ts";
 import { FakeCloud } from "../fakes/fake-cloud.ts";
 import { OidcMachine, RS256_AUDIENCE, webFetch } from "../support/oidc-machine.ts";
 import { requires } from "../support/requires.ts";
+import { runCli } from "../support/run-cli.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/backend";
 const POOL = ["--project", "123456789", "--pool", "assay", "--provider", "example-test"];
@@ -34,24 +34,7 @@ if (requires("linux")) {
       await world[Symbol.asyncDispose]();
     });
 
-    /** Runs `assay cloud` as this process: what it printed, what it complained about, and its exit code. */
-    async function run(...args: readonly string[]) {
-      let output = "";
-      let errors = "";
-      const code = await runAssay(["cloud", ...args], {
-        write: (text) => {
-          output += text;
-        },
-        writeError: (text) => {
-          errors += text;
-        },
-        readInput: async () => "",
-        env: {},
-        signal: world.machine.signal,
-      });
-      return { code, output, errors };
-    }
-
+    const run = (...args: readonly string[]) => runCli(["cloud", ...args], world.machine.signal);
     const workload = () => ["--endpoint", `unix://${world.machine.local.layout.workloadSocket}`];
     const trustFor = () => ["--issuer", world.issuer, "--spiffe-id", world.id];
     const parsed = ({ output }: { output: string }) => JSON.parse(output);

@@ -6,8 +6,9 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { LocalAuthority } from "../../proto/gen/spire/api/server/localauthority/v1/localauthority_pb.ts";
 import { webFetch, writeWebCertificate } from "../support/oidc-machine.ts";
-import { RunningServer } from "../support/running-server.ts";
+import { CALL, RunningServer } from "../support/running-server.ts";
 import { TempDir } from "../support/temp-dir.ts";
 
 const HOST = "oidc.example.test";
@@ -67,6 +68,24 @@ describe("OIDC provider on a Unix socket", () => {
     const head = await ask("/keys", { method: "HEAD" });
     assert.deepEqual([head.status, head.body], [200, ""]);
     assert.equal(JSON.parse((await ask("/keys?x=1")).body).keys.length, 1);
+  });
+
+  it("serves a tainted authority until it is revoked", async () => {
+    using admin = server.admin();
+    const authorities = admin.client(LocalAuthority);
+    const { active } = await authorities.getJWTAuthorityState({}, CALL);
+    const { preparedAuthority } = await authorities.prepareJWTAuthority({}, CALL);
+    const next = preparedAuthority?.authorityId ?? "";
+    await authorities.activateJWTAuthority({ authorityId: next }, CALL);
+    const old = { authorityId: active?.authorityId ?? "" };
+    await authorities.taintJWTAuthority(old, CALL);
+    const keyIds = async () => {
+      const { keys } = JSON.parse((await ask("/keys")).body);
+      return keys.map(({ kid }: { kid: string }) => kid).sort();
+    };
+    assert.deepEqual(await keyIds(), [next, old.authorityId].sort());
+    await authorities.revokeJWTAuthority(old, CALL);
+    assert.deepEqual(await keyIds(), [next]);
   });
 
   it("finds nothing elsewhere, nor for other hosts", async () => {

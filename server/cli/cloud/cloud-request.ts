@@ -15,12 +15,14 @@ export interface CloudRequest {
   readonly contentType: string;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** For the whole exchange; 15 s unless given. */
+  readonly timeoutMs?: number;
 }
 
 /** Answers with credentials are a few kilobytes. */
 const MAX_BYTES = 256 * 1024;
-/** The whole exchange; programs wait for it. */
-const LIMIT_MS = 15_000;
+/** Programs wait for it. */
+const TIMEOUT_MS = 15_000;
 
 /**
  * Posts to a cloud's token service. A redirect is refused, since what is posted is a credential.
@@ -31,7 +33,7 @@ export async function postToCloud(
   request: CloudRequest,
   signal: AbortSignal,
 ): Promise<CloudAnswer> {
-  const { url, contentType, body, headers } = request;
+  const { url, contentType, body, headers, timeoutMs = TIMEOUT_MS } = request;
   checkUrl(url);
   try {
     const answer = await fetch(url, {
@@ -39,7 +41,7 @@ export async function postToCloud(
       redirect: "error",
       headers: { ...headers, "content-type": contentType, accept: "*/*" },
       body,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const [type = ""] = (answer.headers.get("content-type") ?? "").split(";", 1);
     const text = await readLimited(answer);
@@ -47,7 +49,7 @@ export async function postToCloud(
   } catch (err) {
     if (err instanceof CliError) throw err;
     const { host } = new URL(url);
-    throw new CliError(`${host} does not answer: ${reasonOf(err)}`, {
+    throw new CliError(`${host} does not answer: ${reasonOf(err, timeoutMs)}`, {
       exitCode: ExitCode.unavailable,
       cause: err,
     });
@@ -82,7 +84,9 @@ function checkUrl(text: string): void {
   });
 }
 
-function reasonOf(err: unknown): string {
-  if (err instanceof Error && err.name === "TimeoutError") return "no answer in 15 s";
+function reasonOf(err: unknown, timeoutMs: number): string {
+  if (err instanceof Error && err.name === "TimeoutError") {
+    return `no whole answer in ${timeoutMs / 1000} s`;
+  }
   return describeError(err instanceof Error && err.cause !== undefined ? err.cause : err);
 }

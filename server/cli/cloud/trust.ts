@@ -1,4 +1,5 @@
 /** What a cloud is told to trust, as its own tools take it, and what it would refuse. Pure. */
+import { shellCommand } from "./shell-command.ts";
 
 /** An identity of ours that a cloud is to trust. */
 export interface TrustRequest {
@@ -31,6 +32,8 @@ export function awsTrust(
   if (issuer.length > 255) throw new TrustProblem("AWS takes issuers of at most 255 characters");
   if (/[*?]|\$\{/.test(spiffeId))
     throw new TrustProblem("the SPIFFE ID has a sign that AWS expands");
+  if (audience.length > 255)
+    throw new TrustProblem("AWS takes audiences of at most 255 characters");
   const content = {
     Version: "2012-10-17",
     Statement: [
@@ -53,7 +56,8 @@ export function awsTrust(
   return {
     content,
     notes: [
-      `once for each account: aws iam create-open-id-connect-provider --url ${issuer} --client-id-list ${audience}`,
+      `once for each account: ${shellCommand(["aws", "iam", "create-open-id-connect-provider", "--url", issuer, "--client-id-list", audience])}`,
+      "with this output in trust.json: aws iam create-role --role-name ROLE --assume-role-policy-document file://trust.json",
       "the provider's list of client IDs must hold the audience; it has room for 100",
       "a thumbprint is needed only where the issuer's certificate is of an authority that AWS does not know",
     ],
@@ -66,6 +70,9 @@ export function gcpTrust(
   pool: { readonly project: string; readonly pool: string; readonly provider: string },
 ): Trust {
   if (/['\\]/.test(spiffeId)) throw new TrustProblem("the SPIFFE ID has a sign that CEL quotes");
+  if (audience.length > 256 || audience.includes(",")) {
+    throw new TrustProblem("Google takes audiences of at most 256 characters, without commas");
+  }
   const subject = gcpSubject(spiffeId);
   const parent = `projects/${pool.project}/locations/global/workloadIdentityPools/${pool.pool}`;
   const content = {
@@ -77,7 +84,15 @@ export function gcpTrust(
   return {
     content,
     notes: [
-      `gcloud iam workload-identity-pools providers create-oidc ${pool.provider} --location=global --workload-identity-pool=${pool.pool} --issuer-uri=${issuer} --allowed-audiences=${audience} --attribute-mapping="google.subject=${subject.mapping.replaceAll('"', "'")}" --attribute-condition="assertion.sub == '${spiffeId}'"`,
+      shellCommand([
+        ...["gcloud", "iam", "workload-identity-pools", "providers", "create-oidc", pool.provider],
+        "--location=global",
+        `--workload-identity-pool=${pool.pool}`,
+        `--issuer-uri=${issuer}`,
+        `--allowed-audiences=${audience}`,
+        `--attribute-mapping=google.subject=${subject.mapping}`,
+        `--attribute-condition=${content.attributeCondition}`,
+      ]),
       `grant roles to principal://iam.googleapis.com/${parent}/subject/${subject.value}`,
       ...(subject.value === spiffeId
         ? []
@@ -104,6 +119,8 @@ function gcpSubject(spiffeId: string): { readonly mapping: string; readonly valu
 }
 
 const MAX_AZURE = 20;
+/** Takes one credential, from a file or as JSON. */
+const AZURE_CREATE = "az ad app federated-credential create --id APP_ID --parameters";
 
 /** Federated credentials of an Azure application, one for each identity. @throws {TrustProblem} */
 export function azureTrust(
@@ -133,7 +150,9 @@ export function azureTrust(
   return {
     content: credentials.length === 1 && only !== undefined ? only : credentials,
     notes: [
-      "az ad app federated-credential create --id APP_ID --parameters credential.json",
+      credentials.length === 1
+        ? `with this output in credential.json: ${AZURE_CREATE} credential.json`
+        : `with this output in credentials.json: jq -c '.[]' credentials.json | while read -r one; do ${AZURE_CREATE} "$one"; done`,
       `issuer, subject and audience are compared to the letter; an application takes ${MAX_AZURE} credentials, ${MAX_AZURE - total} are left`,
       "Entra takes RS256 only: an RSA type in ca.jwtKeyTypes, and jwt.audiences or the entry asking for RS256",
     ],
