@@ -14,6 +14,8 @@ import { requires } from "../support/requires.ts";
 import { TempDir } from "../support/temp-dir.ts";
 import { FederatedMachine } from "./federated-machine.ts";
 
+const serving = ["serve", "-trust-domain", "foreign.test"];
+
 /** What the Go endpoint tells of itself. */
 interface Told {
   readonly address: string;
@@ -22,32 +24,31 @@ interface Told {
   readonly outside: string;
 }
 
-/** The Go endpoint, running. */
-class GoEndpoint implements AsyncDisposable {
+/** The Go program, running. */
+class GoFederation<T> implements AsyncDisposable {
   readonly #child: ReturnType<typeof spawn>;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(file: string, trustDomain: string) {
-    this.#child = spawn(file, ["serve", "-trust-domain", trustDomain], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+  constructor(file: string, args: readonly string[]) {
+    this.#child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
     const { stdout } = this.#child;
     assert.ok(stdout);
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 
   /** Waits for what it says about this. */
-  async told(wanted: string): Promise<Told> {
+  async told(wanted: string): Promise<T> {
     for (;;) {
       const { done, value } = await this.#lines.next();
-      assert.ok(!done, "the endpoint ended");
+      assert.ok(!done, "the program ended");
       const { check, ok, detail } = JSON.parse(value);
       assert.ok(ok, String(detail));
       if (check === wanted) return detail;
     }
   }
 
-  async rotate(): Promise<Told> {
+  /** Lets the endpoint replace its authorities. */
+  async rotate(): Promise<T> {
     this.#child.stdin?.write("\n");
     return this.told("rotated");
   }
@@ -74,8 +75,17 @@ if (requires("go", "linux")) {
       await ours?.[Symbol.asyncDispose]();
     });
 
+    /** The arguments of a program that reads our endpoint. */
+    const reading = async (mode: string, dir: TempDir): Promise<readonly string[]> => {
+      const file = dir.join("bundle.json");
+      await writeFile(file, await ours.bundle());
+      const endpoint = ["-endpoint-id", "spiffe://example.test/spire/server"];
+      const url = ["-url", ours.bundleUrl, "-bundle", file];
+      return [mode, "-trust-domain", "example.test", ...url, ...endpoint];
+    };
+
     it("takes its bundle, follows its rotation, and keeps to the limits", async () => {
-      await using go = new GoEndpoint(built.file, "foreign.test");
+      await using go = new GoFederation<Told>(built.file, serving);
       const told = await go.told("listening");
       const args = [
         ...["federation", "create", "foreign.test", "--profile", "https_spiffe"],
@@ -111,17 +121,22 @@ if (requires("go", "linux")) {
 
     it("gives its bundle to go-spiffe", async (t) => {
       await using dir = await TempDir.open();
-      await writeFile(dir.join("bundle.json"), await ours.bundle());
-      const args = [
-        ...["fetch", "-trust-domain", "example.test", "-url", ours.bundleUrl],
-        ...["-endpoint-id", "spiffe://example.test/spire/server"],
-        ...["-bundle", dir.join("bundle.json")],
-      ];
-      await testChecks(t, { file: built.file, args }, [
+      await testChecks(t, { file: built.file, args: await reading("fetch", dir) }, [
         "bundle over https_spiffe",
         "another endpoint is refused",
         "bundle through a watch",
       ]);
+    });
+
+    it("shows a new authority to go-spiffe, which looks each second", async (t) => {
+      await using dir = await TempDir.open();
+      await using go = new GoFederation<{ x509: number }>(built.file, await reading("watch", dir));
+      const before = await go.told("bundle");
+      const started = performance.now();
+      await ours.assay("authority", "prepare", "x509");
+      const after = await go.told("bundle");
+      t.diagnostic(`prepared to seen: ${(performance.now() - started).toFixed(0)} ms`);
+      assert.deepEqual([before.x509, after.x509], [1, 2]);
     });
   });
 }

@@ -32,10 +32,11 @@ export class FilesWorld implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open(): Promise<FilesWorld> {
+  /** @param running a machine of the caller's, in place of one that ends with this world */
+  static async open(running?: Machine): Promise<FilesWorld> {
     await using stack = new AsyncDisposableStack();
     const dir = stack.use(await TempDir.open(0o755));
-    const machine = stack.use(await Machine.start());
+    const machine = running ?? stack.use(await Machine.start());
     const world = new FilesWorld(machine, dir, stack.move());
     world.places.set("unix:///run/assay/agent/api.sock", world.address);
     return world;

@@ -11,7 +11,8 @@ import { parse } from "yaml";
 import { LocalAuthority } from "../../../proto/gen/spire/api/server/localauthority/v1/localauthority_pb.ts";
 import { FilesWorld } from "../../support/files-world.ts";
 import { ensureEnvoy } from "../../support/foreign-builds.ts";
-import { trustDomain } from "../../support/machine.ts";
+import { type Machine, trustDomain } from "../../support/machine.ts";
+import { Gate } from "./gate.ts";
 
 /** Which page, the first of its blocks that Envoy takes (bootstrap, listener and cluster follow one another), and the listener's port. */
 export interface EnvoyPage {
@@ -47,7 +48,8 @@ export class EnvoyWorld implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open(page: EnvoyPage = envoyPage): Promise<EnvoyWorld> {
+  /** @param running a machine of the caller's, in place of one that ends with this world */
+  static async open(page: EnvoyPage = envoyPage, running?: Machine): Promise<EnvoyWorld> {
     const envoy = await ensureEnvoy();
     await using stack = new AsyncDisposableStack();
     const service = createServer((_, response) => response.end("hello"));
@@ -57,7 +59,7 @@ export class EnvoyWorld implements AsyncDisposable {
       service.closeAllConnections();
       service.close();
     });
-    const world = stack.use(await FilesWorld.open());
+    const world = stack.use(await FilesWorld.open(running));
     world.places.set("example.org", trustDomain);
     world.places.set("/run/assay/agent/api.sock", world.machine.local.layout.workloadSocket);
     const opened = new EnvoyWorld(world, page, envoy, stack.move());
@@ -83,6 +85,19 @@ export class EnvoyWorld implements AsyncDisposable {
     this.#serverPort = Number(await this.world.port(this.#page.port));
     const listener = parse(await this.#block(1));
     await this.#start("server", [listener], [this.#service]);
+  }
+
+  /** Starts one more in front of the service, which verifies callers in another way. @param node what its node has more */
+  async startGate(name: string, validation: object, node: object = {}): Promise<Gate> {
+    const port = Number(await this.world.port(this.#page.port));
+    const listener = parse(await this.#block(1));
+    const tls = listener.filter_chains[0].transport_socket.typed_config.common_tls_context;
+    delete tls.combined_validation_context;
+    Object.assign(tls, validation);
+    const adminSocket = this.world.dir.join(`${name}.sock`);
+    const admin = { address: { pipe: { path: adminSocket } } };
+    await this.#start(name, [listener], [this.#service], { node, admin });
+    return new Gate(port, adminSocket);
   }
 
   /** Starts one that calls it, and returns who asks that one over plain HTTP. @param changes what it has instead in the paths of IDs */
@@ -150,8 +165,14 @@ export class EnvoyWorld implements AsyncDisposable {
     return this.world.block(this.#page.page, "yaml", this.#page.first + index);
   }
 
-  async #start(name: string, listeners: object[], clusters: object[]): Promise<void> {
-    const bootstrap = parse(await this.#block(0));
+  async #start(
+    name: string,
+    listeners: object[],
+    clusters: object[],
+    { node = {}, ...more }: { readonly node?: object; readonly admin?: object } = {},
+  ): Promise<void> {
+    const bootstrap = { ...parse(await this.#block(0)), ...more };
+    Object.assign(bootstrap.node, node);
     bootstrap.static_resources.listeners = listeners;
     bootstrap.static_resources.clusters.push(...clusters);
     const path = this.world.dir.join(`${name}.json`);

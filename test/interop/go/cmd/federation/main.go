@@ -4,6 +4,8 @@
 //	                                          input ends; each line on it replaces the authorities
 //	federation fetch -trust-domain NAME -url URL -endpoint-id ID -bundle FILE
 //	                                          fetches our bundle, and refuses an endpoint that is somebody else
+//	federation watch -trust-domain NAME -url URL -endpoint-id ID -bundle FILE
+//	                                          the same once a second, until it is killed; tells of each bundle that is new
 //	federation dial -peer ID -address ADDRESS one request to a service of a foreign trust domain
 //	federation refused -peer ID -address ADDRESS
 //	                                          the same, for a peer that this workload is given no bundle for
@@ -40,7 +42,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: federation serve|fetch|dial|refused [flags]")
+		fmt.Fprintln(os.Stderr, "usage: federation serve|fetch|watch|dial|refused [flags]")
 		os.Exit(2)
 	}
 	flags := flag.NewFlagSet("federation", flag.ExitOnError)
@@ -59,6 +61,8 @@ func main() {
 		serve(spiffeid.RequireTrustDomainFromString(*name))
 	case "fetch":
 		fetch(ctx, spiffeid.RequireTrustDomainFromString(*name), *address, spiffeid.RequireFromString(*endpointID), *file)
+	case "watch":
+		watch(ctx, spiffeid.RequireTrustDomainFromString(*name), *address, spiffeid.RequireFromString(*endpointID), *file)
 	case "dial":
 		dial(ctx, spiffeid.RequireFromString(*peer), *service, true)
 	case "refused":
@@ -225,6 +229,28 @@ func fetch(ctx context.Context, name spiffeid.TrustDomain, address string, endpo
 		}
 	})
 }
+
+func watch(ctx context.Context, name spiffeid.TrustDomain, address string, endpointID spiffeid.ID, file string) {
+	known, err := spiffebundle.Load(name, file)
+	report.Must("bundle of the file", func() (any, error) { return nil, err })
+	err = federation.WatchBundle(ctx, name, address, &reader{}, federation.WithSPIFFEAuth(known, endpointID))
+	report.Fail("watching", "%v", err)
+}
+
+// reader tells how many authorities a bundle has that it has not seen.
+type reader struct{ last *spiffebundle.Bundle }
+
+func (r *reader) NextRefresh(time.Duration) time.Duration { return time.Second }
+
+func (r *reader) OnUpdate(bundle *spiffebundle.Bundle) {
+	if r.last != nil && r.last.Equal(bundle) {
+		return
+	}
+	r.last = bundle
+	report.Pass("bundle", map[string]any{"x509": len(bundle.X509Authorities())})
+}
+
+func (r *reader) OnError(err error) { fmt.Fprintln(os.Stderr, err) }
 
 type watcher struct {
 	got  chan *spiffebundle.Bundle
