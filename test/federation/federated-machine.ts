@@ -15,22 +15,38 @@ export class FederatedMachine implements AsyncDisposable {
   /** Where its bundle is served. */
   readonly bundleUrl: string;
 
-  private constructor(machine: Machine, bundleUrl: string) {
+  readonly #metricsUrl: string;
+
+  private constructor(
+    machine: Machine,
+    urls: { readonly bundleUrl: string; readonly metricsUrl: string },
+  ) {
     this.machine = machine;
-    this.bundleUrl = bundleUrl;
+    this.bundleUrl = urls.bundleUrl;
+    this.#metricsUrl = urls.metricsUrl;
   }
 
   static async start(
     trustDomain: string,
-    o: { readonly isServerOnly?: boolean } = {},
+    o: {
+      readonly isServerOnly?: boolean;
+      /** File with the authorities of the Web. */
+      readonly webAuthorities?: string;
+    } = {},
   ): Promise<FederatedMachine> {
     const port = await freePort(0);
-    const server = { federation: { bundleEndpoint: { address: "127.0.0.1", port } } };
+    const observability = { port: await freePort(0) };
+    const { isServerOnly, webAuthorities } = o;
+    const bundleEndpoint = { address: "127.0.0.1", port };
+    const server = { federation: { bundleEndpoint, webAuthorities }, observability };
     const machine = await Machine.open({ trustDomain, server });
-    const federated = new FederatedMachine(machine, `https://127.0.0.1:${port}/`);
+    const federated = new FederatedMachine(machine, {
+      bundleUrl: `https://127.0.0.1:${port}/`,
+      metricsUrl: `http://127.0.0.1:${observability.port}/metrics`,
+    });
     try {
       await machine.local.startServer();
-      if (o.isServerOnly !== true) await machine.local.startAgent();
+      if (isServerOnly !== true) await machine.local.startAgent();
       return federated;
     } catch (err) {
       await federated[Symbol.asyncDispose]();
@@ -68,6 +84,11 @@ export class FederatedMachine implements AsyncDisposable {
       signal: this.machine.signal,
     });
     return { code, out, err };
+  }
+
+  /** What the server's listener for metrics shows. */
+  async metrics(): Promise<string> {
+    return await (await fetch(this.#metricsUrl)).text();
   }
 
   /** The own bundle as a SPIFFE document. */

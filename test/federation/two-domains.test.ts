@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -23,7 +24,10 @@ import { GoProgram } from "../support/foreign-builds.ts";
 import { testChecks } from "../support/interop.ts";
 import { requires } from "../support/requires.ts";
 import { spiffeRefused } from "../support/spiffe-refused.ts";
+import { TempDir } from "../support/temp-dir.ts";
 import { FederatedMachine } from "./federated-machine.ts";
+import { PoisonedEndpoint } from "./poisoned-endpoint.ts";
+import { beginPoisoned, endPoisoned } from "./poisoned-story.ts";
 
 const partner = TrustDomain.parse("partner.test");
 const payments = SpiffeId.parse("spiffe://partner.test/payments/api");
@@ -33,12 +37,19 @@ if (requires("linux")) {
   describe("two trust domains", () => {
     let ours: FederatedMachine;
     let theirs: FederatedMachine;
+    let poisoned: PoisonedEndpoint;
+    let dir: TempDir;
     let shop: string;
     before(async () => {
+      dir = await TempDir.open();
+      poisoned = await PoisonedEndpoint.start();
+      const webAuthorities = dir.join("web.pem");
+      await writeFile(webAuthorities, poisoned.authority);
       [ours, theirs] = await Promise.all([
-        FederatedMachine.start("example.test"),
+        FederatedMachine.start("example.test", { webAuthorities }),
         FederatedMachine.start("partner.test"),
       ]);
+      await beginPoisoned(ours, poisoned);
       await theirs.trust(ours, "--any", "--owner", "platform");
       const mutual = ["--federates-with", "example.test"];
       await theirs.register("/payments/api", "--hint", "payments", ...mutual);
@@ -51,6 +62,8 @@ if (requires("linux")) {
     after(async () => {
       await ours?.[Symbol.asyncDispose]();
       await theirs?.[Symbol.asyncDispose]();
+      await poisoned?.[Symbol.asyncDispose]();
+      await dir?.[Symbol.asyncDispose]();
     });
 
     const openOurs = () => X509Source.open({ address: ours.endpointSocket });
@@ -211,5 +224,8 @@ if (requires("linux")) {
       assert.deepEqual(shown.findings, ["ended"]);
       assert.deepEqual(shown.enforced_by, []);
     });
+
+    // Last, because one of them takes its time, and all of the above goes on beside them.
+    it("take nothing from endpoints that mean harm, and say so", () => endPoisoned(ours, poisoned));
   });
 }
