@@ -62,8 +62,8 @@ describe("SqliteStore", () => {
     );
     const [first, ...groups] = commits;
     assert.deepEqual([first?.revision, first?.changes.length], [1n, 2000]);
-    // One group, or two where the store was done before the last of them was sent.
-    assert.ok(groups.length <= 2, `${groups.length} groups`);
+    // One group, or a few where the store was done before the last of them was sent, or a group had its time.
+    assert.ok(groups.length < writers.length, `${groups.length} groups`);
     assert.equal(groups.flatMap(({ changes }) => changes).length, 25);
     assert.deepEqual(
       new Set(results.map(({ revision }) => revision)),
