@@ -27,6 +27,8 @@ async function main(): Promise<number> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     ASSAY_TEST_OMISSIONS: omissions,
+    // Every test file and every process of ours loads the same sources: they are compiled once.
+    NODE_COMPILE_CACHE: join(folder, "compiled"),
     ...(long ? { ASSAY_TEST_LONG: "1" } : {}),
   };
   const started = performance.now();
@@ -35,7 +37,8 @@ async function main(): Promise<number> {
     for (const suite of suites) await runSuite(suite, env, report);
     printEnd(report, performance.now() - started, await readOmissions(omissions));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // A process may still put away what it compiled.
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
   const { tests, fail, cancelled } = report.tally;
   return tests === 0 || fail + cancelled > 0 ? 1 : 0;

@@ -1,8 +1,8 @@
 import { Child } from "./child.ts";
+import { channelToStarting, checkHealth } from "./health.ts";
 import { untilReady, type Waiting } from "./readiness.ts";
 import type { ProcessOptions } from "./server-process.ts";
 import { writeSettings } from "./settings.ts";
-import { fetchIds } from "./workload-call.ts";
 
 /** An agent as a process of its own. */
 export class AgentProcess implements AsyncDisposable {
@@ -27,11 +27,14 @@ export class AgentProcess implements AsyncDisposable {
       logPath: layout.agentLog,
     });
     const agent = new AgentProcess(child, layout.workloadSocket, waiting);
+    const channel = channelToStarting(layout.workloadSocket);
     try {
-      await untilReady(child, () => fetchIds(layout.workloadSocket, waiting.signal), waiting);
+      await untilReady(child, () => checkHealth(channel, waiting.signal), waiting);
     } catch (error) {
       await agent[Symbol.asyncDispose]();
       throw error;
+    } finally {
+      channel.close();
     }
     return agent;
   }

@@ -1,12 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
-import {
-  Health,
-  HealthCheckResponse_ServingStatus,
-} from "../../proto/gen/grpc/health/v1/health_pb.ts";
-import { openChannel } from "../../runtime/rpc/channel.ts";
 import { type Client, createClient } from "../../runtime/rpc/client.ts";
 import type { AssayCommand } from "./assay-command.ts";
 import { Child } from "./child.ts";
+import { channelToStarting, checkHealth } from "./health.ts";
 import type { Layout } from "./layout.ts";
 import { untilReady, type Waiting } from "./readiness.ts";
 import { type Settings, writeSettings } from "./settings.ts";
@@ -21,10 +17,14 @@ export interface ProcessOptions extends Waiting {
 /** A server as a process of its own, and the way to administer it. */
 export class ServerProcess implements AsyncDisposable {
   readonly child: Child;
-  readonly #channel: ReturnType<typeof openChannel>;
+  readonly #channel: ReturnType<typeof channelToStarting>;
   readonly #waiting: Waiting;
 
-  private constructor(child: Child, channel: ReturnType<typeof openChannel>, waiting: Waiting) {
+  private constructor(
+    child: Child,
+    channel: ReturnType<typeof channelToStarting>,
+    waiting: Waiting,
+  ) {
     this.child = child;
     this.#channel = channel;
     this.#waiting = waiting;
@@ -40,13 +40,10 @@ export class ServerProcess implements AsyncDisposable {
       args: [...command.args, "server", "run", "--config", layout.serverConfig],
       logPath: layout.serverLog,
     });
-    const server = new ServerProcess(
-      child,
-      openChannel({ target: `unix:${layout.adminSocket}` }),
-      waiting,
-    );
+    const channel = channelToStarting(layout.adminSocket);
+    const server = new ServerProcess(child, channel, waiting);
     try {
-      await untilReady(child, () => server.#check(), waiting);
+      await untilReady(child, () => checkHealth(channel, waiting.signal), waiting);
     } catch (error) {
       await server[Symbol.asyncDispose]();
       throw error;
@@ -57,12 +54,6 @@ export class ServerProcess implements AsyncDisposable {
   /** The server's services over its admin socket. */
   client<S extends DescService>(service: S): Client<S> {
     return createClient(service, this.#channel);
-  }
-
-  async #check(): Promise<void> {
-    const { signal } = this.#waiting;
-    const { status } = await this.client(Health).check({}, { signal, timeoutMs: 1000 });
-    if (status !== HealthCheckResponse_ServingStatus.SERVING) throw new Error("not serving yet");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,9 +40,15 @@ export class AcknowledgedLoad {
       while (!signal.aborted) await this.write(signal);
     };
     const signer = async (): Promise<void> => {
-      while (!signal.aborted) await this.sign(await this.register(signal), signal);
+      while (!signal.aborted) await this.one(signal);
     };
     await Promise.allSettled([writer(), writer(), signer(), signer()]);
+  }
+
+  /** Registers a workload and has its certificates signed. @throws {Error} with the server's words if it refuses */
+  async one(signal: AbortSignal): Promise<true> {
+    await this.sign(await this.register(signal), signal);
+    return true;
   }
 
   /** Creates three entries and deletes one of them. @throws {StatusError} what the server refused with */

@@ -16,7 +16,7 @@ export interface Suite {
 
 /**
  * The suites in the order they run: quick answers first, builds of other people's software next, then the stories that
- * measure time or kill processes, when nothing else loads the machine, and last those that need a whole cluster.
+ * kill processes and fill disks, and last those that need a whole cluster.
  *
  * @param wanted only files whose path contains one of these; all if empty
  */
@@ -55,7 +55,7 @@ export async function findSuites(
     },
     {
       name: "e2e",
-      concurrency: 1,
+      concurrency: 2,
       timeoutMs: (options.long ? 60 : 5) * minute,
       files: files.filter(isIn("e2e")),
     },

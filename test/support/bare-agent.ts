@@ -114,8 +114,13 @@ export function openTls(
     // A server's certificate names a SPIFFE ID and no host.
     { checkServerIdentity: () => undefined },
   );
-  // Nor may an address stand where TLS wants a name.
-  const options = { "grpc.ssl_target_name_override": "server.invalid" };
+  const options = {
+    // Nor may an address stand where TLS wants a name.
+    "grpc.ssl_target_name_override": "server.invalid",
+    // Servers are killed and started here: whoever calls wants to know at once whether it is back.
+    "grpc.initial_reconnect_backoff_ms": 50,
+    "grpc.max_reconnect_backoff_ms": 50,
+  };
   return openChannel({ target: address, credentials: tls, options });
 }
 
