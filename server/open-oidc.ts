@@ -5,7 +5,7 @@ import type { ServerDeps } from "./server-deps.ts";
 
 /** OIDC discovery for the issuer that tokens of this server name. */
 export function openOidc(
-  { config, clock, log }: ServerDeps,
+  { config, clock, random, log }: ServerDeps,
   settings: OidcSettings,
   { bundle }: Core,
 ): Promise<ProviderEndpoint> {
@@ -13,5 +13,5 @@ export function openOidc(
   if (issuer === undefined) throw new TypeError("tokens name no issuer");
   const provider = { issuer, hosts: settings.hosts, bundle: () => bundle.feed.value };
   const component = log.child({ component: "oidc" });
-  return ProviderEndpoint.open({ settings, providers: [provider], clock, log: component });
+  return ProviderEndpoint.open({ settings, providers: [provider], clock, random, log: component });
 }

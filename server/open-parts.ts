@@ -152,7 +152,14 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
 
   const bundleEndpoint = await openBundleEndpoint(deps, core, opening);
   if (bundleEndpoint?.acme !== undefined) {
-    watchCertificate({ health, metrics, certificate: bundleEndpoint.acme, clock });
+    watchCertificate({
+      health,
+      metrics,
+      certificate: bundleEndpoint.acme,
+      check: "bundle_endpoint_certificate",
+      metric: "assay_server_bundle_endpoint_certificate_expires_seconds",
+      clock,
+    });
   }
 
   addServerHealth(health, core, clock);
@@ -166,6 +173,16 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
     : undefined;
   const oidc =
     config.oidc === undefined ? undefined : opening.use(await openOidc(deps, config.oidc, core));
+  if (oidc?.acme !== undefined) {
+    watchCertificate({
+      health,
+      metrics,
+      certificate: oidc.acme,
+      check: "oidc_certificate",
+      metric: "assay_server_oidc_certificate_expires_seconds",
+      clock,
+    });
+  }
   const { reload } = reloading;
   complete.resolve();
   return {

@@ -4,6 +4,7 @@ import { SpiffeId, TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { guaranteedTtl } from "./authority-schedule.ts";
 import { issuerProblem } from "./issuer-url.ts";
 import { jwsAlgorithmOf, jwtKeyTypesOf } from "./issuing-settings.ts";
+import { isCovered, notCovered } from "./oidc-settings.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Something that a single field's schema cannot see. */
@@ -106,6 +107,9 @@ function checkOidc({ ca, oidc }: ServerConfig, refuse: Refuse): void {
   if (oidc === undefined) return;
   const problem = ca.jwtIssuer === undefined ? "expected an issuer" : issuerProblem(ca.jwtIssuer);
   if (problem !== undefined) refuse(["ca", "jwtIssuer"], `${problem}, since there is oidc`);
+  else if (ca.jwtIssuer !== undefined && !isCovered(ca.jwtIssuer, oidc.listen)) {
+    refuse(["oidc", "listen", "domain"], notCovered(ca.jwtIssuer));
+  }
   if (oidc.maxAge > ca.authorityTtl / 6) {
     refuse(
       ["oidc", "maxAge"],

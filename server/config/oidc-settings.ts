@@ -2,6 +2,7 @@ import * as z from "zod";
 import { durationSchema } from "../../runtime/config/duration.ts";
 import { loadConfig } from "../../runtime/config/load.ts";
 import { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
+import { type AcmeSettings, acmeShape } from "./acme-settings.ts";
 import { type ObservabilitySettings, observabilitySchema } from "./endpoint-settings.ts";
 import { issuerProblem } from "./issuer-url.ts";
 import { JWS_ALGORITHMS, type JwsAlgorithmSetting } from "./issuing-settings.ts";
@@ -16,6 +17,11 @@ export type OidcListenSettings =
       readonly certFile: string;
       readonly keyFile: string;
     }
+  | ({
+      readonly type: "https_acme";
+      readonly address: string;
+      readonly port: number;
+    } & AcmeSettings)
   | { readonly type: "socket"; readonly path: string; readonly mode: number };
 
 /** How the documents of an OIDC provider are served. Durations in milliseconds. */
@@ -45,17 +51,28 @@ export interface OidcConfig extends OidcServing {
   readonly log: LogSettings;
 }
 
+const where = {
+  address: z.ipv4().or(z.ipv6()).default("0.0.0.0").describe("IP address to listen on."),
+  port: z.int().min(0).max(65535).default(443).describe("TCP port; 0 lets the system choose."),
+};
+
 const listenSchema = z
   .discriminatedUnion("type", [
     z.strictObject({
       type: z.literal("https").describe("HTTPS on the network."),
-      address: z.ipv4().or(z.ipv6()).default("0.0.0.0").describe("IP address to listen on."),
-      port: z.int().min(0).max(65535).default(443).describe("TCP port; 0 lets the system choose."),
+      ...where,
       certFile: z
         .string()
         .min(1)
         .describe("Certificate and intermediates in PEM. Read again when it changes."),
       keyFile: z.string().min(1).describe("Private key in PEM. Read again when it changes."),
+    }),
+    z.strictObject({
+      type: z
+        .literal("https_acme")
+        .describe("HTTPS on the network, with a certificate that is obtained by ACME."),
+      ...where,
+      ...acmeShape,
     }),
     z.strictObject({
       type: z.literal("socket").describe("HTTP on a Unix socket, for a proxy that does the TLS."),
@@ -98,6 +115,16 @@ export const oidcSchema: z.ZodOptional<z.ZodType<OidcSettings>> = z
   .optional()
   .describe("OIDC discovery for the issuer ca.jwtIssuer, served by the server.");
 
+/** Whether verifiers can find the issuer under the name that the certificate is obtained for. */
+export function isCovered(issuer: string, listen: OidcListenSettings): boolean {
+  return listen.type !== "https_acme" || new URL(issuer).hostname === listen.domain;
+}
+
+/** What to say when it is not. */
+export function notCovered(issuer: string): string {
+  return `expected ${new URL(issuer).hostname}, the host of the issuer ${issuer}`;
+}
+
 const MAX_AGE_MS = 86_400_000;
 
 /** Decodes {@link OidcConfig}, and describes each key for the reference. */
@@ -125,7 +152,7 @@ export const oidcConfigSchema: z.ZodType<OidcConfig> = z
     log: logSchema,
   })
   .check((context) => {
-    const { trustDomains, maxAge } = context.value;
+    const { trustDomains, maxAge, listen } = context.value;
     const problem = (path: readonly string[], message: string): void => {
       context.issues.push({ code: "custom", input: context.value, path: [...path], message });
     };
@@ -141,6 +168,7 @@ export const oidcConfigSchema: z.ZodType<OidcConfig> = z
       }
       const wrong = seen.has(issuer) ? "expected an issuer of its own" : issuerProblem(issuer);
       if (wrong !== undefined) problem(["trustDomains", name, "issuer"], wrong);
+      else if (!isCovered(issuer, listen)) problem(["listen", "domain"], notCovered(issuer));
       seen.add(issuer);
     }
     if (maxAge > MAX_AGE_MS) problem(["maxAge"], "expected at most 1d");

@@ -70,6 +70,11 @@ describe("serverConfigSchema", () => {
       problem: "oidc.algorithms: expected ES384, as ca.jwtKeyTypes",
     },
     {
+      name: "a certificate by ACME for another name than the issuer's",
+      text: "ca: {jwtIssuer: 'https://o.test:8443'}\noidc: {listen: {type: https_acme, domain: p.test, tosAccepted: true, directory: /d}}",
+      problem: "oidc.listen.domain: expected o.test, the host of the issuer https://o.test:8443",
+    },
+    {
       name: "a name instead of an address",
       text: "listen: {address: localhost}",
       problem: "listen.address: expected an IP address",

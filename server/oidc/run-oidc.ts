@@ -9,6 +9,7 @@ import { systemClock as clock } from "../../runtime/time/clock.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { TrustDomain } from "../../spiffe/id/spiffe-id.ts";
 import { JwtSource } from "../../spiffe/workloadapi/jwt-source.ts";
+import { watchCertificate } from "../acme/watch-certificate.ts";
 import type { OidcConfig } from "../config/oidc-settings.ts";
 import { ProviderEndpoint } from "./provider-endpoint.ts";
 import type { Provider } from "./provider-site.ts";
@@ -41,8 +42,18 @@ export async function runOidc(config: OidcConfig, signal: AbortSignal): Promise<
     stack.use(await ObservabilityEndpoint.open({ address, port, health, metrics, log }));
   }
   const endpoint = stack.use(
-    await ProviderEndpoint.open({ settings: config, providers, clock, log }),
+    await ProviderEndpoint.open({ settings: config, providers, clock, random, log }),
   );
+  if (endpoint.acme !== undefined) {
+    watchCertificate({
+      health,
+      metrics,
+      certificate: endpoint.acme,
+      check: "certificate",
+      metric: "assay_oidc_certificate_expires_seconds",
+      clock,
+    });
+  }
   log.info({ port: endpoint.port, version: VERSION }, "OIDC provider started");
   await runTasks(
     {

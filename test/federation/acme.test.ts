@@ -1,15 +1,21 @@
-// The bundle endpoint obtains its certificate of the Web itself. The ACME server is Pebble, which validates by tls-alpn-01 at the endpoint's port.
+// Endpoints obtain their certificate of the Web themselves. The ACME server is Pebble, which validates by tls-alpn-01 at one port: so the
+// endpoints stand there one after the other.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
+import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { connect, TLSSocket } from "node:tls";
+import { stringify } from "yaml";
+import { runAssay } from "../../assay.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
+import { ExitCode } from "../../runtime/cli/exit-code.ts";
 import { eventually } from "../support/eventually.ts";
 import { requires } from "../support/requires.ts";
-import { RunningServer } from "../support/running-server.ts";
+import { RunningServer, type Settings } from "../support/running-server.ts";
 import { TempDir } from "../support/temp-dir.ts";
 import { Pebble } from "./pebble.ts";
 
@@ -18,12 +24,14 @@ const DOMAIN = "bundles.example.test";
 const LIFE_SECONDS = 12;
 
 if (requires("go")) {
-  describe("a bundle endpoint with ACME", { timeout: 120_000 }, () => {
+  describe("endpoints with ACME", { timeout: 120_000 }, () => {
     let port: number;
     let dir: TempDir;
     let pebble: Pebble;
     let server: RunningServer;
     let root: string;
+    let acme: Settings;
+    let issuer: string;
     const startedAt = Date.now();
 
     before(async () => {
@@ -32,21 +40,16 @@ if (requires("go")) {
       pebble = await Pebble.start({ tlsPort: port, lifeSeconds: LIFE_SECONDS });
       root = await pebble.root();
       const { directoryUrl, caFile } = pebble;
+      const directory = dir.join("acme");
+      acme = { domain: DOMAIN, tosAccepted: true, directory, directoryUrl, caFile };
+      issuer = `https://${DOMAIN}:${port}`;
       server = await RunningServer.open({
         observability: { enabled: true, address: "127.0.0.1", port: 0 },
         federation: {
           bundleEndpoint: {
             address: "127.0.0.1",
             port,
-            profile: {
-              type: "https_web_acme",
-              domain: DOMAIN,
-              email: "operators@example.test",
-              tosAccepted: true,
-              directory: dir.join("acme"),
-              directoryUrl,
-              caFile,
-            },
+            profile: { type: "https_web_acme", email: "operators@example.test", ...acme },
           },
         },
       });
@@ -58,16 +61,16 @@ if (requires("go")) {
     });
 
     /** Asks as a client that trusts Pebble's root alone. */
-    const fetchBundle = async () => {
-      const asked = request({
-        host: "127.0.0.1",
-        port,
-        servername: DOMAIN,
-        ca: root,
-        agent: false,
-      });
+    const get = async (path: string): Promise<IncomingMessage> => {
+      const target = { host: "127.0.0.1", port, servername: DOMAIN, ca: root, agent: false };
+      const asked = request({ ...target, path, headers: { host: `${DOMAIN}:${port}` } });
       asked.end();
       const [response] = await once(asked, "response");
+      return response;
+    };
+
+    const fetchBundle = async () => {
+      const response = await get("/");
       const { socket } = response;
       assert.ok(socket instanceof TLSSocket);
       const serial = socket.getPeerX509Certificate()?.serialNumber;
@@ -117,6 +120,57 @@ if (requires("go")) {
       });
       const [err] = await once(socket, "error");
       assert.match(err.code, /NO_APPLICATION_PROTOCOL/);
+    });
+
+    const listen = (): Settings => ({ type: "https_acme", address: "127.0.0.1", port, ...acme });
+
+    it("serves OIDC discovery from the server", async () => {
+      await server[Symbol.asyncDispose]();
+      // Nothing is kept from before.
+      acme = { ...acme, directory: dir.join("oidc") };
+      server = await RunningServer.open({
+        observability: { enabled: true, address: "127.0.0.1", port: 0 },
+        ca: { jwtIssuer: issuer },
+        oidc: { listen: listen() },
+      });
+      const metricsPort = server.server.observabilityPort;
+      const response = await eventually("an answer", () => get("/keys"));
+      assert.equal(response.statusCode, 200);
+      assert.equal(JSON.parse(await text(response)).keys.length, 1);
+      const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      const metric = /^assay_server_oidc_certificate_expires_seconds (\d+)$/m.exec(metrics);
+      assert.ok(Number(metric?.[1]) > startedAt / 1000);
+    });
+
+    it("serves OIDC discovery from the Workload API", async () => {
+      await server[Symbol.asyncDispose]();
+      acme = { ...acme, directory: dir.join("oidc-run") };
+      const path = dir.join("oidc.yaml");
+      const config = {
+        workloadApi: `unix://${dir.join("nobody.sock")}`,
+        trustDomains: { "example.test": { issuer } },
+        listen: listen(),
+        observability: { enabled: false },
+        log: { level: "error" },
+      };
+      await writeFile(path, stringify(config));
+      const stop = new AbortController();
+      const running = runAssay(["oidc", "run", "-c", path], {
+        write: () => {},
+        writeError: () => {},
+        readInput: async () => "",
+        env: {},
+        signal: stop.signal,
+      });
+      try {
+        const response = await eventually("an answer", () => get("/keys"));
+        // That of a provider whose keys have not come yet, over a connection that is verified.
+        assert.equal(response.statusCode, 503);
+        response.resume();
+      } finally {
+        stop.abort();
+        assert.equal(await running, ExitCode.ok);
+      }
     });
   });
 }

@@ -28,7 +28,7 @@ export function findReasons(sources: readonly Source[]): ReadonlySet<string> {
 /** Metrics; "*" stands for what a name begins with where several parts share a metric. */
 export function findMetrics(sources: readonly Source[]): ReadonlySet<string> {
   const declared = /\.(?:counter|gauge|histogram)\(\s*["`]([^"`]+)["`]/g;
-  const named = /\.addTo\(\w+, "([^"]+)"/g;
+  const named = /(?:\.addTo\(\w+, |\bmetric: )"([^"]+)"/g;
   return new Set(
     productOf(sources).flatMap(({ code }) =>
       [...code.matchAll(declared), ...code.matchAll(named)].map(([, name = ""]) =>

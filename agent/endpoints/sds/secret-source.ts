@@ -2,6 +2,7 @@ import type {
   CertificateValidationContext,
   TlsCertificate,
 } from "../../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import { makeVoidIdentity, type VoidIdentity } from "../../../spiffe/x509/void-identity.ts";
 import type { CachedBundle } from "../../cache/bundle-cache.ts";
 import type { WorkloadIdentity, WorkloadView } from "../../cache/workload-view.ts";
 import type { SdsSettings } from "../../config/sds-settings.ts";
@@ -15,7 +16,6 @@ import {
   spiffeContext,
   voidContext,
 } from "./secret-messages.ts";
-import { makeVoidIdentity, type VoidIdentity } from "./withdrawn.ts";
 
 /** What is known under a name: a certificate with its key, or whom to trust. */
 export type SecretKind = "certificate" | "bundle";
@@ -25,6 +25,8 @@ export interface OfferedSecret {
   readonly kind: SecretKind;
   readonly packed: Any;
 }
+
+const WITHDRAWN = "identity withdrawn";
 
 /** How many sets of bundles are kept packed; more only cost packing again. */
 const keptContexts = 256;
@@ -76,7 +78,10 @@ export class SecretSource {
     return name !== this.#names.defaultSvidName && view.entries.every((e) => e.spiffeId !== name);
   }
 
-  /** What takes the place of a secret that was withdrawn. See {@link makeVoidIdentity}. */
+  /**
+   * What takes the place of a secret that was withdrawn: the protocol has no way to take one back, and a proxy that hears nothing goes
+   * on with the last one until that runs out. See {@link makeVoidIdentity}.
+   */
   withdrawn(name: string, kind: SecretKind): Any {
     const key = `${kind} ${name}`;
     let packed = this.#withdrawn.get(key);
@@ -104,12 +109,12 @@ export class SecretSource {
   }
 
   #nobody(): TlsCertificate {
-    this.#void ??= makeVoidIdentity();
+    this.#void ??= makeVoidIdentity(WITHDRAWN);
     return certificateOf(this.#void);
   }
 
   #trustNobody(): CertificateValidationContext {
-    this.#voidAuthority ??= makeVoidIdentity();
+    this.#voidAuthority ??= makeVoidIdentity(WITHDRAWN);
     return voidContext(this.#voidAuthority.certificateChainDer);
   }
 

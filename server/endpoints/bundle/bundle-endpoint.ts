@@ -17,8 +17,8 @@ import type { Bundle } from "../../../spiffe/bundle/bundle.ts";
 import { formatBundleDocument } from "../../../spiffe/bundle/bundle-document.ts";
 import type { X509Svid } from "../../../spiffe/svid/x509-svid.ts";
 import { contextOptionsOf } from "../../../spiffe/tls/secure-context.ts";
-import { AcmeCertificate } from "../../acme/acme-certificate.ts";
-import { acmeOrders } from "../../acme/order-certificate.ts";
+import type { AcmeCertificate } from "../../acme/acme-certificate.ts";
+import { AcmeContext } from "../../acme/acme-context.ts";
 import type { BundleEndpointSettings } from "../../config/federation-settings.ts";
 
 export interface BundleEndpointDeps {
@@ -40,7 +40,12 @@ export class BundleEndpoint implements AsyncDisposable {
   /** Listens when it returns. @throws {Error} when the certificate cannot be used, or the address is taken */
   static async open(deps: BundleEndpointDeps): Promise<BundleEndpoint> {
     const { settings, clock, log } = deps;
-    if (settings.profile.type === "https_web_acme") return BundleEndpoint.#openWithAcme(deps);
+    if (settings.profile.type === "https_web_acme") {
+      const acme = await AcmeContext.open({ ...deps, settings: settings.profile });
+      const { challenges } = acme.certificate;
+      const server = await listen(deps, acme.current, challenges);
+      return new BundleEndpoint(server, (stop) => acme.run(stop), acme.certificate);
+    }
     if (settings.profile.type === "https_web") {
       const files = await CertificateFiles.open(settings.profile, { clock, log });
       return new BundleEndpoint(await listen(deps, files.current), (stop) => files.run(stop));
@@ -51,30 +56,6 @@ export class BundleEndpoint implements AsyncDisposable {
         certificate.set(contextOptionsOf(svid));
       }
     });
-  }
-
-  static async #openWithAcme(deps: BundleEndpointDeps): Promise<BundleEndpoint> {
-    const { settings, identity } = deps;
-    if (settings.profile.type !== "https_web_acme") throw new TypeError("not by ACME");
-    const order = await acmeOrders(settings.profile);
-    const acme = await AcmeCertificate.open({ ...deps, settings: settings.profile, order });
-    // Before there is a certificate the port has to be open, for the challenge: nobody of the Web takes what it shows until then.
-    const certificate = new Feed<SecureContextOptions>(
-      acme.current.value ?? contextOptionsOf(identity.value),
-    );
-    const server = await listen(deps, certificate, acme.challenges);
-    const follow = async (stop: AbortSignal): Promise<void> => {
-      for await (const obtained of acme.current.subscribe(stop)) {
-        if (obtained !== undefined) certificate.set(obtained);
-      }
-    };
-    return new BundleEndpoint(
-      server,
-      async (stop) => {
-        await Promise.all([acme.run(stop), follow(stop)]);
-      },
-      acme,
-    );
   }
 
   private constructor(

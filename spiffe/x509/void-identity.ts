@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
-import * as der from "../../../spiffe/x509/der-writer.ts";
-import { distinguishedName } from "../../../spiffe/x509/distinguished-name.ts";
-import { SignatureOid } from "../../../spiffe/x509/oids.ts";
+import * as der from "./der-writer.ts";
+import { distinguishedName } from "./distinguished-name.ts";
+import { SignatureOid } from "./oids.ts";
 
 /** A certificate that stands for nobody, with its key. */
 export interface VoidIdentity {
@@ -16,14 +16,15 @@ const begin = new Date("2000-01-01T00:00:00Z");
 const end = new Date("2000-01-01T00:00:01Z");
 
 /**
- * Makes a certificate that no verifier accepts: it signed itself, is over since long ago, and names nobody. The protocol has no
- * way to take a secret back, and a proxy that hears nothing goes on with the last one until that runs out; so it is sent this
- * instead. As an authority it vouches for nothing, because nobody else has its key.
+ * Makes a certificate that no verifier accepts: it signed itself, is over since long ago, and names nobody. It stands where there has
+ * to be one and is none. As an authority it vouches for nothing, because nobody else has its key.
+ *
+ * @param why there is none, for people who look at it
  */
-export function makeVoidIdentity(): VoidIdentity {
+export function makeVoidIdentity(why: string): VoidIdentity {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const algorithm = der.sequence(der.oid(SignatureOid.ecdsaWithSha256));
-  const name = distinguishedName({ commonName: "identity withdrawn" });
+  const name = distinguishedName({ commonName: why });
   const tbs = der.sequence(
     der.context(0, der.integer(VERSION_3)),
     der.integer(1),
