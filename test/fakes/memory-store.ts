@@ -96,11 +96,17 @@ export class MemoryStore implements Store, Disposable {
     return this.#database.handle;
   }
 
-  /** How SQLite runs the queries that `action` makes, one text a query, for tests that hold queries to their indexes. */
-  async plansOf(action: () => Promise<unknown>): Promise<readonly string[]> {
+  /** The statements that `action` runs, with their values, those that begin and end transactions included. */
+  async statementsOf(action: () => Promise<unknown>): Promise<readonly string[]> {
     const from = this.#executed.length;
     await action();
-    const queries = this.#executed.slice(from).filter((text) => /^select/i.test(text));
+    return this.#executed.slice(from);
+  }
+
+  /** How SQLite runs the queries that `action` makes, one text a query, for tests that hold queries to their indexes. */
+  async plansOf(action: () => Promise<unknown>): Promise<readonly string[]> {
+    const statements = await this.statementsOf(action);
+    const queries = statements.filter((text) => /^select/i.test(text));
     return queries.map((text) => {
       const steps = this.handle.prepare<[], { readonly detail: string }>(
         `explain query plan ${text}`,

@@ -2,13 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Admin, type Rollout } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import {
   Acknowledgement_State as Ack,
-  type AgentMessageSchema,
-  AgentSync,
-  type Cursor,
   Update_Kind as Kind,
   type ServerMessage,
   type Update,
@@ -24,87 +20,8 @@ import {
   type JoinedAgent,
   RunningServer,
 } from "../support/running-server.ts";
+import { SyncStream } from "../support/sync-stream.ts";
 import { TempDir } from "../support/temp-dir.ts";
-
-type AgentMessage = NonNullable<
-  Exclude<MessageInitShape<typeof AgentMessageSchema>, { $typeName: string }>["message"]
->;
-
-/** An agent's end of the stream. */
-class Stream implements AsyncDisposable {
-  readonly connection: Connection;
-  readonly #messages: AsyncIterator<ServerMessage>;
-  readonly #outgoing: AgentMessage[] = [];
-  #wake: () => void = () => {};
-
-  constructor(server: RunningServer, { identity }: JoinedAgent) {
-    this.connection = server.connect(identity);
-    this.#messages = this.connection
-      .client(AgentSync)
-      .sync(this.#requests(), CALL)
-      [Symbol.asyncIterator]();
-  }
-
-  /** Says hello and reads what brings the agent up to date. */
-  async begin(held: { cursor?: Cursor; digest?: Uint8Array } = {}): Promise<Update> {
-    this.send({
-      case: "hello",
-      value: {
-        protocolMin: 1,
-        protocolMax: 1,
-        agentVersion: "9.9",
-        authorizationDigest: held.digest ?? new Uint8Array(),
-        ...(held.cursor === undefined ? {} : { cursor: held.cursor }),
-      },
-    });
-    assert.equal((await this.next()).case, "hello");
-    return await this.nextUpdate();
-  }
-
-  send(message: AgentMessage): void {
-    this.#outgoing.push(message);
-    this.#wake();
-  }
-
-  acknowledge(state: Ack, { cursor }: Update): void {
-    if (cursor === undefined) throw new Error("no cursor");
-    this.send({ case: "acknowledgement", value: { state, cursor } });
-  }
-
-  async next(): Promise<ServerMessage["message"]> {
-    const { value, done } = await this.#messages.next();
-    assert.notEqual(done, true);
-    return value.message;
-  }
-
-  /** The next update that says something; signs of life, and updates that only bring a new place, are passed over. */
-  async nextUpdate(): Promise<Update> {
-    for (;;) {
-      const message = await this.next();
-      if (message.case !== "update") continue;
-      const { kind, entries, removedEntryIds, bundles } = message.value;
-      const isEmpty = entries.length + removedEntryIds.length + bundles.length === 0;
-      if (kind !== Kind.DIFFERENCE || !isEmpty) return message.value;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#messages.return?.();
-    this.connection[Symbol.dispose]();
-  }
-
-  async *#requests() {
-    for (;;) {
-      const message = this.#outgoing.shift();
-      if (message !== undefined) yield { message };
-      else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    }
-  }
-}
 
 const idsOf = ({ entries }: Update): string[] =>
   entries.map(({ entry }) => entry?.spiffeId?.path ?? "").sort();
@@ -120,7 +37,7 @@ describe("the push stream", () => {
   it("brings an entry within the call that creates it, and its end likewise", async () => {
     await using server = await RunningServer.open();
     const agent = await server.joinAgent();
-    await using stream = new Stream(server, agent);
+    await using stream = new SyncStream(server, agent);
     const snapshot = await stream.begin();
     assert.equal(snapshot.kind, Kind.SNAPSHOT);
     assert.equal(snapshot.bundles[0]?.trustDomain, "example.test");
@@ -136,8 +53,8 @@ describe("the push stream", () => {
     await using server = await RunningServer.open();
     const [quick, slow] = [await server.joinAgent(), await server.joinAgent()];
     const away = await server.joinAgent();
-    await using first = new Stream(server, quick);
-    await using second = new Stream(server, slow);
+    await using first = new SyncStream(server, quick);
+    await using second = new SyncStream(server, slow);
     for (const stream of [first, second]) stream.acknowledge(Ack.DELIVERED, await stream.begin());
     using admin = server.admin();
     const node = (id: string) => {
@@ -180,14 +97,14 @@ describe("the push stream", () => {
       await using server = await RunningServer.open({}, dir);
       agent = await server.joinAgent();
       await server.createEntries(agent.id, "/a", "/b");
-      await using stream = new Stream(server, agent);
+      await using stream = new SyncStream(server, agent);
       held = await stream.begin();
       assert.deepEqual(idsOf(held), ["/a", "/b"]);
       await server.createEntries(agent.id, "/c");
     }
     await using server = await RunningServer.open({}, dir);
     await server.createEntries(agent.id, "/d");
-    await using stream = new Stream(server, agent);
+    await using stream = new SyncStream(server, agent);
     const update = await stream.begin({
       ...(held.cursor === undefined ? {} : { cursor: held.cursor }),
       digest: held.authorizationDigest,
@@ -198,7 +115,7 @@ describe("the push stream", () => {
   it("brings a new authority to every agent at once", async () => {
     await using server = await RunningServer.open();
     const agents = [await server.joinAgent(), await server.joinAgent(), await server.joinAgent()];
-    const streams = agents.map((agent) => new Stream(server, agent));
+    const streams = agents.map((agent) => new SyncStream(server, agent));
     await using stack = new AsyncDisposableStack();
     for (const stream of streams) stack.use(stream);
     for (const stream of streams) await stream.begin();
@@ -213,8 +130,8 @@ describe("the push stream", () => {
   it("stays cheap and true for an agent that does not read, while others are served", async () => {
     await using server = await RunningServer.open({ limits: { slowReaderTimeout: "60s" } });
     const [stuck, lively] = [await server.joinAgent(), await server.joinAgent()];
-    await using blocked = new Stream(server, stuck);
-    await using quick = new Stream(server, lively);
+    await using blocked = new SyncStream(server, stuck);
+    await using quick = new SyncStream(server, lively);
     await blocked.begin();
     await quick.begin();
     for (let i = 0; i < 30; i++) {
@@ -235,7 +152,7 @@ describe("the push stream", () => {
   it("keeps what the agent reports: its version, bindings, audit records and what it has witnessed", async () => {
     await using server = await RunningServer.open({ agents: { heartbeat: "1s" } });
     const agent = await server.joinAgent();
-    await using stream = new Stream(server, agent);
+    await using stream = new SyncStream(server, agent);
     await stream.begin();
     using admin = server.admin();
     const [entryId = ""] = await server.createEntries(agent.id, "/web");
@@ -282,7 +199,7 @@ describe("the push stream", () => {
   it("finds out that records are missing that an agent has witnessed", async () => {
     await using server = await RunningServer.open({ agents: { heartbeat: "1s" } });
     const agent = await server.joinAgent();
-    await using stream = new Stream(server, agent);
+    await using stream = new SyncStream(server, agent);
     await stream.begin();
     // A head that the log has not reached: as if its end had been cut off since.
     const witnessed = { writer: "server", seq: 10_000n, hash: new Uint8Array(32), timeMs: 0n };

@@ -125,10 +125,10 @@ export class RunningServer implements AsyncDisposable {
   }
 
   /** Over the network, with a certificate or without. */
-  connect(identity?: Identity): Connection {
+  connect(identity?: Identity, address: string = this.address): Connection {
     return new Connection(
       openChannel({
-        target: this.address,
+        target: address,
         credentials: tlsCredentials(identity),
         // An address is no name to ask for; the server does not look at it.
         options: { "grpc.ssl_target_name_override": "server" },
