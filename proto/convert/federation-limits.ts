@@ -52,10 +52,16 @@ export function encodeFederationLimits(trustDomain: string, limits: FederationLi
     any: limits.isAny,
     idPatterns: limits.idPatterns.map(String),
     audiences: [...limits.audiences],
-    endsAt: encodeUnixSeconds(limits.endsAt),
+    endsAt: encodeEnd(limits.endsAt),
     purpose: limits.purpose,
     owner: limits.owner,
   });
+}
+
+/** When a relationship ends, in Unix seconds. Zero says never, so an end before time began is one second after. */
+export function encodeEnd(endsAt: Date | undefined): bigint {
+  const seconds = encodeUnixSeconds(endsAt);
+  return endsAt !== undefined && seconds < 1n ? 1n : seconds;
 }
 
 function decodePattern(field: string, text: string): IdPattern {

@@ -1,3 +1,4 @@
+import { encodeEnd } from "../../proto/convert/federation-limits.ts";
 import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import type { FederationLimitsRecord } from "../store/records.ts";
@@ -20,7 +21,7 @@ export function limitsRecordOf(limits: FederationLimits): FederationLimitsRecord
     any: limits.isAny,
     idPatterns: limits.idPatterns.map(String),
     audiences: limits.audiences,
-    endsAt: limits.endsAt === undefined ? 0 : Math.floor(limits.endsAt.getTime() / 1000),
+    endsAt: Number(encodeEnd(limits.endsAt)),
     purpose: limits.purpose,
     owner: limits.owner,
   };

@@ -123,6 +123,7 @@ describe("ProviderSite", () => {
     assert.equal(jwks_uri, "https://a.test/oidc/prod/keys");
     assert.equal(site.documentAt("/keys", "a.test"), undefined);
     assert.equal(site.documentAt(DISCOVERY, "a.test"), undefined);
+    assert.equal(site.documentAt("/keys", "a.test/oidc/prod"), undefined);
   });
 
   it("keeps the issuers of several trust domains apart", () => {

@@ -41,7 +41,8 @@ export class ProviderSite {
       const { host, pathname } = new URL(provider.issuer);
       const prefix = pathname === "/" ? "" : pathname;
       for (const name of [host, ...provider.hosts]) {
-        for (const path of [DISCOVERY, "/keys"]) places.set(`${name}${prefix}${path}`, provider);
+        for (const path of [DISCOVERY, "/keys"])
+          places.set(placeOf(name, `${prefix}${path}`), provider);
       }
     }
     this.#places = places;
@@ -50,7 +51,7 @@ export class ProviderSite {
   /** As DocumentServer asks. */
   documentAt(path: string, host: string): ServedDocument | "later" | undefined {
     const name = host.toLowerCase().replace(/:443$/, "");
-    const provider = this.#places.get(`${name}${path}`);
+    const provider = this.#places.get(placeOf(name, path));
     if (provider === undefined) return undefined;
     return this.#documentsOf(provider)?.[path.endsWith(DISCOVERY) ? DISCOVERY : "/keys"] ?? "later";
   }
@@ -81,3 +82,8 @@ export class ProviderSite {
 }
 
 const REWRITE_MS = 60_000;
+
+// No header holds a line break, so what looks like a host with a path is none.
+function placeOf(host: string, path: string): string {
+  return `${host}\n${path}`;
+}

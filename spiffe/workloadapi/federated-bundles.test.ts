@@ -70,12 +70,14 @@ describe("FederatedBundles", () => {
       { trustDomain: "partner.test", any: true, audiences: ["billing"] },
       { trustDomain: "partner.test", idPatterns: ["no-slash"] },
       { trustDomain: "Not A Name", any: true },
+      { trustDomain: "partner.test", any: true, endsAt: -(2n ** 63n) },
+      { trustDomain: "partner.test", any: true, endsAt: 2n ** 63n - 1n },
     ]) {
       await using bundles = await FederatedBundles.open(answers(good, bad), options(problems));
       await new Promise((resolve) => setImmediate(resolve));
       assert.equal(bundles.limitsFor(partner)?.admitsAudience("billing"), true);
       assert.equal(bundles.limitsFor(partner)?.isAny, false);
     }
-    assert.equal(problems.length, 3);
+    assert.equal(problems.length, 5);
   });
 });

@@ -12,6 +12,9 @@ import type { WorkloadApiClient } from "./client.ts";
 import type { ResolvedSourceOptions } from "./source-options.ts";
 import { watch } from "./watch.ts";
 
+/** Of the year 9999, in Unix seconds. */
+const LAST_SECOND = 253_402_300_799n;
+
 interface LimitedBundle {
   readonly bundle: Bundle;
   readonly limits: FederationLimits;
@@ -100,6 +103,8 @@ function readFederatedBundles({
 function readLimits(wire: WireLimits | undefined): FederationLimits {
   if (wire === undefined) throw malformed("it has no limits");
   const { any, idPatterns, audiences, endsAt, purpose, owner } = wire;
+  // An instant that is none would never come.
+  if (endsAt < 0n || endsAt > LAST_SECOND) throw malformed("its end is no time");
   try {
     return new FederationLimits({
       any,
