@@ -1,10 +1,14 @@
 // A stock agent and a stock administrator, both through spire-api-sdk, against our server as a process.
 
 import { after, before, describe, it } from "node:test";
+import { encodeBundle } from "../../proto/convert/bundle.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
+import { Bundle } from "../../spiffe/bundle/bundle.ts";
+import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import { FakeKubeApi } from "../fakes/fake-kube-api.ts";
 import { AGENT_TOKEN, addAgentPod } from "../support/agent-pod.ts";
 import { GoProgram } from "../support/foreign-builds.ts";
+import { domainAuthority } from "../support/foreign-endpoint.ts";
 import { testChecks } from "../support/interop.ts";
 import { Machine } from "../support/machine.ts";
 import { requires } from "../support/requires.ts";
@@ -37,12 +41,41 @@ if (requires("go")) {
         .addCluster({ cluster: { name: "east", serviceAccounts }, access }, machine.call);
     }
 
+    /** One entry that federates: with a trust domain that is trusted for all, and with two that are not, of which one is unrestricted. */
+    async function federate(): Promise<void> {
+      const { server, agentPath, trustDomain } = machine.local;
+      const client = server.client(Admin);
+      const names = ["whole.test", "lifted.test", "limited.test"];
+      for (const name of names) {
+        const limits = name === "whole.test" ? { any: true } : { idPatterns: ["/payments/*"] };
+        const federation = { trustDomain: name, endpoint: { profile: "none" }, limits };
+        const x509Authorities = [domainAuthority(name).certificate];
+        const bundle = encodeBundle(new Bundle(TrustDomain.parse(name), { x509Authorities }));
+        await client.createFederation({ federation, bundle }, machine.call);
+      }
+      const entry = {
+        spiffeId: { trustDomain, path: "/shop" },
+        parentId: { trustDomain, path: agentPath },
+        selectors: [{ type: "unix", value: "uid:1" }],
+        federatesWith: names,
+      };
+      const metadata = { unrestrictedFederation: ["lifted.test"] };
+      await client.batchCreateEntry({ entries: [{ entry, metadata }] }, machine.call);
+    }
+
     it("is a server that a stock agent can live with", async (t) => {
       await using program = await GoProgram.build("agent");
       const { layout, port } = machine.local;
       const node = ["-pop-chain", layout.nodeCertificate, "-pop-key", layout.nodeKey];
       const pod = ["-psat-cluster", "east", "-psat-token", AGENT_TOKEN];
-      const args = [...admin, "-server", `127.0.0.1:${port}`, ...node, ...pod];
+      await federate();
+      const partners = [
+        "-given",
+        "whole.test,lifted.test",
+        "-withheld",
+        "limited.test,unknown.test",
+      ];
+      const args = [...admin, "-server", `127.0.0.1:${port}`, ...node, ...partners, ...pod];
       await testChecks(t, { file: program.file, args }, [
         "join token: admits an agent",
         "a small set of entries comes whole",
@@ -52,6 +85,10 @@ if (requires("go")) {
         "the first use of the newer SVID ends the older",
         "a banned agent is told so",
         "join token: the ID that came with it is a second name of the agent",
+        "the bundle of whole.test is given",
+        "the bundle of lifted.test is given",
+        "the bundle of limited.test is withheld",
+        "the bundle of unknown.test is withheld",
         "x509pop: after eviction the agent must attest, and may",
         "k8s_psat: proves the node by the token of its pod",
         "k8s_psat: is told to attest again instead of renewing, and may",

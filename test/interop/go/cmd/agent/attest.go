@@ -155,7 +155,7 @@ func (s *scene) joinUnderTwoNames(ctx context.Context) {
 	})
 }
 
-func (s *scene) joinByPossession(ctx context.Context, chainFile, keyFile string) {
+func (s *scene) joinByPossession(ctx context.Context, chainFile, keyFile string, whenJoined func(*agent)) {
 	var payload []byte
 	var prove answer
 	report.Must("x509pop: the node's certificate is readable", func() (any, error) {
@@ -191,6 +191,7 @@ func (s *scene) joinByPossession(ctx context.Context, chainFile, keyFile string)
 		return first.id.String(), report.Expect(strings.HasPrefix(first.id.Path(), "/spire/agent/x509pop/") && first.reattestable,
 			"%s, reattestable: %t", first.id, first.reattestable)
 	})
+	whenJoined(first)
 	report.Run("x509pop: a wrong proof is refused", func() (any, error) {
 		wrong := func([]byte) ([]byte, error) {
 			return []byte(`{"ecdsa_signature":{"nonce":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","r":"AQ==","s":"AQ=="},"rsa_signature":null}`), nil

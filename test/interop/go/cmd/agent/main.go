@@ -1,9 +1,11 @@
 // Command agent is a stock agent to the server, through spire-api-sdk: it attests, follows its entries, orders SVIDs,
 // renews, and is banned. It administers the server through the local socket to set each scene.
 //
-//	agent -server ADDRESS -admin SOCKET [-pop-chain FILE -pop-key FILE] [-psat-cluster NAME -psat-token TOKEN]
+//	agent -server ADDRESS -admin SOCKET [-pop-chain FILE -pop-key FILE [-given NAME,... -withheld NAME,...]]
+//	      [-psat-cluster NAME -psat-token TOKEN]
 //
-// The chain and key (PEM) let it attest by x509pop; the server must trust the chain's authority. The
+// The chain and key (PEM) let it attest by x509pop; the server must trust the chain's authority. Of the trust domains
+// that are given it has to get the bundle then, of those that are withheld not. The
 // cluster and token let it attest by k8s_psat.
 package main
 
@@ -47,6 +49,8 @@ func main() {
 	admin := flag.String("admin", "", "path of the server's local socket")
 	popChain := flag.String("pop-chain", "", "certificate chain for x509pop")
 	popKey := flag.String("pop-key", "", "key for x509pop")
+	given := flag.String("given", "", "trust domains whose bundles the agent of x509pop may have")
+	withheld := flag.String("withheld", "", "trust domains whose bundles are withheld from it")
 	psatCluster := flag.String("psat-cluster", "", "name of the cluster for k8s_psat")
 	psatToken := flag.String("psat-token", "", "token of the agent's pod for k8s_psat")
 	limit := flag.Duration("limit", 2*time.Minute, "time limit for the whole")
@@ -89,7 +93,9 @@ func main() {
 	s.ban(ctx, joined)
 	s.joinUnderTwoNames(ctx)
 	if *popChain != "" {
-		s.joinByPossession(ctx, *popChain, *popKey)
+		s.joinByPossession(ctx, *popChain, *popKey, func(a *agent) {
+			s.federate(ctx, a, names(*given), names(*withheld))
+		})
 	}
 	if *psatCluster != "" {
 		s.joinByPodToken(ctx, *psatCluster, *psatToken)
