@@ -104,6 +104,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
     issueWitSvid: config.experimental.witSvid
       ? witSvidIssuer({ connection, keys, clock, onBinding })
       : undefined,
+    onWitHeld: () => writer.touch(),
     onBinding,
     onDelivery: deliveryRecorder(audit, identity, clock),
   });

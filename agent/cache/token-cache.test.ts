@@ -153,4 +153,23 @@ describe("TokenCache", () => {
     await cache.fetch(b, cached);
     assert.equal(state.calls, 4);
   });
+
+  it("gives out what it may serve, and takes back what has not ended", async () => {
+    const before = setUp();
+    const held = await before.cache.fetch(request(), cached);
+    before.state.epoch = "2";
+    assert.deepEqual(before.cache.stored(), []);
+    before.state.epoch = "1";
+    const stored = before.cache.stored();
+    assert.deepEqual(stored, [{ request: request(), svid: held }]);
+
+    const { cache, state, clock } = setUp();
+    cache.restore(stored, "1");
+    assert.equal(await cache.fetch(request(), cached), held);
+    assert.equal(state.calls, 0);
+    await clock.advance(LIFE_MS);
+    cache.clear();
+    cache.restore(stored, "1");
+    assert.equal(cache.size, 0);
+  });
 });

@@ -49,6 +49,14 @@ export interface TokenCacheDeps<T extends CachedToken> {
   readonly epoch: () => string;
   /** Asks the server. */
   readonly issue: IssueToken<T>;
+  /** Another token is held now. */
+  readonly onHeld?: (() => void) | undefined;
+}
+
+/** A token with what it is held for. */
+export interface HeldToken<T extends CachedToken> {
+  readonly request: TokenRequest;
+  readonly svid: T;
 }
 
 /** How long a caller waits for the server while a token that is still valid lies in the cache. */
@@ -64,7 +72,7 @@ const ISSUE_TIMEOUT_MS = 30_000;
 export class TokenCache<T extends CachedToken> {
   readonly #deps: TokenCacheDeps<T>;
   /** In the order of use, the longest unused first. */
-  readonly #held = new Map<string, { svid: T; epoch: string; entryId: string }>();
+  readonly #held = new Map<string, Held<T>>();
   readonly #fetching = new Map<string, Fetch<T>>();
 
   constructor(deps: TokenCacheDeps<T>) {
@@ -112,7 +120,9 @@ export class TokenCache<T extends CachedToken> {
 
   /** Forgets every token of an entry, since the entry changed or went. */
   removeEntry(entryId: string): void {
-    for (const [key, held] of this.#held) if (held.entryId === entryId) this.#held.delete(key);
+    for (const [key, { request }] of this.#held) {
+      if (request.entryId === entryId) this.#held.delete(key);
+    }
     for (const [key, fetch] of this.#fetching) {
       if (fetch.entryId === entryId) this.#fetching.delete(key);
     }
@@ -126,6 +136,21 @@ export class TokenCache<T extends CachedToken> {
     this.#fetching.clear();
   }
 
+  /** What would be served now. */
+  stored(): readonly HeldToken<T>[] {
+    const epoch = this.#deps.epoch();
+    return [...this.#held.values()]
+      .filter((held) => held.epoch === epoch && !this.#isOver(held))
+      .map(({ request, svid }) => ({ request, svid }));
+  }
+
+  /** Takes back what an earlier run of the agent stored, as issued under `epoch`. */
+  restore(tokens: readonly HeldToken<T>[], epoch: string): void {
+    for (const held of tokens) {
+      if (!this.#isOver(held)) this.#put(requestKey(held.request), { ...held, epoch });
+    }
+  }
+
   /** Forgets every token. */
   clear(): void {
     this.#held.clear();
@@ -136,10 +161,13 @@ export class TokenCache<T extends CachedToken> {
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
     this.#held.delete(key);
-    const isOver = held.svid.expiresAt.getTime() <= this.#deps.clock.now().getTime();
-    if (isOver || held.epoch !== this.#deps.epoch()) return undefined;
+    if (this.#isOver(held) || held.epoch !== this.#deps.epoch()) return undefined;
     this.#held.set(key, held);
     return held.svid;
+  }
+
+  #isOver({ svid }: HeldToken<T>): boolean {
+    return svid.expiresAt.getTime() <= this.#deps.clock.now().getTime();
   }
 
   #isYoung(svid: T): boolean {
@@ -159,7 +187,10 @@ export class TokenCache<T extends CachedToken> {
       epoch,
       svid: issuing
         .then((svid) => {
-          if (this.#fetching.get(key) === fetch) this.#put(key, { svid, epoch, entryId });
+          if (this.#fetching.get(key) === fetch) {
+            this.#put(key, { request, svid, epoch });
+            this.#deps.onHeld?.();
+          }
           return svid;
         })
         .finally(() => {
@@ -170,7 +201,7 @@ export class TokenCache<T extends CachedToken> {
     return fetch.svid;
   }
 
-  #put(key: string, held: { svid: T; epoch: string; entryId: string }): void {
+  #put(key: string, held: Held<T>): void {
     this.#held.delete(key);
     this.#held.set(key, held);
     for (const oldest of this.#held.keys()) {
@@ -178,6 +209,10 @@ export class TokenCache<T extends CachedToken> {
       this.#held.delete(oldest);
     }
   }
+}
+
+interface Held<T extends CachedToken> extends HeldToken<T> {
+  readonly epoch: string;
 }
 
 interface Fetch<T> {

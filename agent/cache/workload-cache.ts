@@ -19,6 +19,7 @@ import { instanceKey } from "./instance.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import {
   type CachedToken,
+  type HeldToken,
   type IssueToken,
   type JwtSvid,
   TokenCache,
@@ -56,6 +57,8 @@ export interface WorkloadCacheDeps {
   readonly issueJwtSvid: IssueToken<JwtSvid>;
   /** Absent where WIT-SVIDs are not offered. */
   readonly issueWitSvid?: IssueToken<WitSvid> | undefined;
+  /** Another WIT-SVID is held, which a restart should find again. */
+  readonly onWitHeld?: () => void;
   readonly onBinding: (binding: CredentialBinding) => void;
   readonly onDelivery: (delivery: Delivery) => void;
 }
@@ -102,9 +105,9 @@ export class WorkloadCache implements WorkloadViews {
       maxSvids: deps.maxJwtSvids,
       epoch: () => this.#issuanceEpoch,
     };
-    const { issueWitSvid } = deps;
+    const { issueWitSvid, onWitHeld: onHeld } = deps;
     this.jwtSvids = new TokenCache({ ...tokens, issue: deps.issueJwtSvid });
-    this.witSvids = issueWitSvid && new TokenCache({ ...tokens, issue: issueWitSvid });
+    this.witSvids = issueWitSvid && new TokenCache({ ...tokens, issue: issueWitSvid, onHeld });
     this.subscriptions = new Subscriptions({
       trustDomain: deps.trustDomain,
       entries: this.#entries,
@@ -305,12 +308,22 @@ export class WorkloadCache implements WorkloadViews {
     return { ...svid, hint };
   }
 
+  /** Takes WIT-SVIDs back from an earlier run, as issued under `epoch`: those that the own bundle still has a good key for. */
+  restoreWitSvids(held: readonly HeldToken<WitSvid>[], epoch: string): void {
+    this.witSvids?.restore(held, epoch);
+    this.#keepGoodWits(this.bundles.get(this.#deps.trustDomain)?.wire);
+  }
+
+  #keepGoodWits(own: Bundle | undefined): void {
+    const good = (own?.witAuthorities ?? []).filter(({ tainted }) => !tainted);
+    this.witSvids?.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
+  }
+
   #setAuthorities(own: Bundle): void {
     this.svids.setAuthorities(signingAuthorities(own));
     const good = own.jwtAuthorities.filter(({ tainted }) => !tainted);
     this.jwtSvids.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
-    const goodForWits = own.witAuthorities.filter(({ tainted }) => !tainted);
-    this.witSvids?.keepSignedBy(new Set(goodForWits.map(({ keyId }) => keyId)));
+    this.#keepGoodWits(own);
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {

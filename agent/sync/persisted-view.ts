@@ -13,8 +13,9 @@ import { readEntry, writeEntry } from "../cache/entry-wire.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { StoredX509Svid } from "../cache/x509-svid-cache.ts";
 import { restoreRecord } from "../cache/x509-svid-record.ts";
+import { restoreWit, storeWit } from "./persisted-wits.ts";
 import { readLimits } from "./read-limits.ts";
-import type { SyncPoint } from "./sync-cursor.ts";
+import { issuanceEpoch, type SyncPoint } from "./sync-cursor.ts";
 
 /** Fields of the state file's message, to be completed by others. */
 export type StateFields = Exclude<MessageInitShape<typeof AgentStateSchema>, AgentState>;
@@ -40,6 +41,7 @@ export function storeView(cache: WorkloadCache, point: SyncPoint): StateFields {
       privateKey: record.privateKeyPkcs8,
       renewAtMs: BigInt(record.renewAt.getTime()),
     })),
+    witSvids: cache.witSvids?.stored().map(storeWit) ?? [],
   };
 }
 
@@ -67,12 +69,17 @@ export function restoreView(
     cache.entry(id),
   );
   cache.setStatus({ revision: cursor?.revision ?? 0n, serverRevision: cursor?.revision ?? 0n });
-  return {
+  const point: SyncPoint = {
     cursor: cursor && { incarnation: cursor.incarnation, revision: cursor.revision },
     authorizationDigest: state.authorizationDigest.slice(),
     revocationEpoch: state.revocationEpoch,
     policyRevision: state.policyRevision,
   };
+  const isServed = ({ request }: { request: { entryId: string } }): boolean =>
+    cache.entry(request.entryId) !== undefined;
+  const wits = tryEach(o.log, state.witSvids, restoreWit).filter(isServed);
+  cache.restoreWitSvids(wits, issuanceEpoch(point));
+  return point;
 }
 
 function restoreSvid(stored: StoredSvidMessage): StoredX509Svid {

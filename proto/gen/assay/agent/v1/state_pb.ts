@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file assay/agent/v1/state.proto.
  */
 export const file_assay_agent_v1_state: GenFile = /*@__PURE__*/
-  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEi9gQKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkEisKCXdpdG5lc3NlZBgQIAMoCzIYLmFzc2F5LnN5bmMudjEuQXVkaXRIZWFkEhgKEGRpc3B1dGVkX3dyaXRlcnMYESADKAkSQAoRZmVkZXJhdGlvbl9saW1pdHMYEiADKAsyJS5hc3NheS5mZWRlcmF0aW9uLnYxLkZlZGVyYXRpb25MaW1pdHMiagoNQWdlbnRJZGVudGl0eRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgBIAMoDBITCgtwcml2YXRlX2tleRgCIAEoDBIUCgxyZWF0dGVzdGFibGUYAyABKAgSEwoLcmVuZXdfYXRfbXMYBCABKAMipQEKDlN0b3JlZFg1MDlTdmlkEhAKCGVudHJ5X2lkGAEgASgJEhYKDmVudHJ5X3JldmlzaW9uGAIgASgDEhAKCGluc3RhbmNlGAMgASgJEhIKCmV4ZWN1dGFibGUYBCABKAkSGQoRY2VydGlmaWNhdGVfY2hhaW4YBSABKAwSEwoLcHJpdmF0ZV9rZXkYBiABKAwSEwoLcmVuZXdfYXRfbXMYByABKANiBnByb3RvMw", [file_assay_federation_v1_limits, file_assay_sync_v1_sync, file_spire_api_types_bundle]);
+  fileDesc("Chphc3NheS9hZ2VudC92MS9zdGF0ZS5wcm90bxIOYXNzYXkuYWdlbnQudjEiqAUKCkFnZW50U3RhdGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhQKDG5vZGVfYmluZGluZxgCIAEoDBIVCg13cml0dGVuX2F0X21zGAMgASgDEi8KCGlkZW50aXR5GAQgASgLMh0uYXNzYXkuYWdlbnQudjEuQWdlbnRJZGVudGl0eRIXCg9hdHRlc3RhdGlvbl9rZXkYBSABKAwSIgoaYXR0ZXN0YXRpb25fcGF5bG9hZF9kaWdlc3QYBiABKAwSJQoGY3Vyc29yGAcgASgLMhUuYXNzYXkuc3luYy52MS5DdXJzb3ISHAoUYXV0aG9yaXphdGlvbl9kaWdlc3QYCCABKAwSGAoQcmV2b2NhdGlvbl9lcG9jaBgJIAEoBBIXCg9wb2xpY3lfcmV2aXNpb24YCiABKAQSFwoPbGFzdF9jb250YWN0X21zGAsgASgDEg4KBmJhbm5lZBgMIAEoCBIvCgdlbnRyaWVzGA0gAygLMh4uYXNzYXkuc3luYy52MS5BdXRob3JpemVkRW50cnkSKAoHYnVuZGxlcxgOIAMoCzIXLnNwaXJlLmFwaS50eXBlcy5CdW5kbGUSMgoKeDUwOV9zdmlkcxgPIAMoCzIeLmFzc2F5LmFnZW50LnYxLlN0b3JlZFg1MDlTdmlkEisKCXdpdG5lc3NlZBgQIAMoCzIYLmFzc2F5LnN5bmMudjEuQXVkaXRIZWFkEhgKEGRpc3B1dGVkX3dyaXRlcnMYESADKAkSQAoRZmVkZXJhdGlvbl9saW1pdHMYEiADKAsyJS5hc3NheS5mZWRlcmF0aW9uLnYxLkZlZGVyYXRpb25MaW1pdHMSMAoJd2l0X3N2aWRzGBMgAygLMh0uYXNzYXkuYWdlbnQudjEuU3RvcmVkV2l0U3ZpZCJqCg1BZ2VudElkZW50aXR5EhkKEWNlcnRpZmljYXRlX2NoYWluGAEgAygMEhMKC3ByaXZhdGVfa2V5GAIgASgMEhQKDHJlYXR0ZXN0YWJsZRgDIAEoCBITCgtyZW5ld19hdF9tcxgEIAEoAyKlAQoOU3RvcmVkWDUwOVN2aWQSEAoIZW50cnlfaWQYASABKAkSFgoOZW50cnlfcmV2aXNpb24YAiABKAMSEAoIaW5zdGFuY2UYAyABKAkSEgoKZXhlY3V0YWJsZRgEIAEoCRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgFIAEoDBITCgtwcml2YXRlX2tleRgGIAEoDBITCgtyZW5ld19hdF9tcxgHIAEoAyJ7Cg1TdG9yZWRXaXRTdmlkEhAKCGVudHJ5X2lkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEg0KBXRva2VuGAMgASgJEhMKC3ByaXZhdGVfandrGAQgASgJEgwKBGhpbnQYBSABKAkSFAoMaXNzdWVkX2F0X21zGAYgASgDYgZwcm90bzM", [file_assay_federation_v1_limits, file_assay_sync_v1_sync, file_spire_api_types_bundle]);
 
 /**
  * @generated from message assay.agent.v1.AgentState
@@ -133,6 +133,13 @@ export type AgentState = Message<"assay.agent.v1.AgentState"> & {
    * @generated from field: repeated assay.federation.v1.FederationLimits federation_limits = 18;
    */
   federationLimits: FederationLimits[];
+
+  /**
+   * Only where WIT-SVIDs are offered.
+   *
+   * @generated from field: repeated assay.agent.v1.StoredWitSvid wit_svids = 19;
+   */
+  witSvids: StoredWitSvid[];
 };
 
 /**
@@ -230,4 +237,50 @@ export type StoredX509Svid = Message<"assay.agent.v1.StoredX509Svid"> & {
  */
 export const StoredX509SvidSchema: GenMessage<StoredX509Svid> = /*@__PURE__*/
   messageDesc(file_assay_agent_v1_state, 2);
+
+/**
+ * @generated from message assay.agent.v1.StoredWitSvid
+ */
+export type StoredWitSvid = Message<"assay.agent.v1.StoredWitSvid"> & {
+  /**
+   * @generated from field: string entry_id = 1;
+   */
+  entryId: string;
+
+  /**
+   * Which instance holds it.
+   *
+   * @generated from field: string instance = 2;
+   */
+  instance: string;
+
+  /**
+   * @generated from field: string token = 3;
+   */
+  token: string;
+
+  /**
+   * The private half of the key that the token confirms, as a JWK.
+   *
+   * @generated from field: string private_jwk = 4;
+   */
+  privateJwk: string;
+
+  /**
+   * @generated from field: string hint = 5;
+   */
+  hint: string;
+
+  /**
+   * @generated from field: int64 issued_at_ms = 6;
+   */
+  issuedAtMs: bigint;
+};
+
+/**
+ * Describes the message assay.agent.v1.StoredWitSvid.
+ * Use `create(StoredWitSvidSchema)` to create a new message.
+ */
+export const StoredWitSvidSchema: GenMessage<StoredWitSvid> = /*@__PURE__*/
+  messageDesc(file_assay_agent_v1_state, 3);
 
