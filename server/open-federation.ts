@@ -36,7 +36,8 @@ export async function openFederation(
 ): Promise<Federation> {
   const { store, audit, bundle, bundles } = parts;
   const { relationships: configured, webAuthorities, followRedirects } = config.federation;
-  const wanted = await readConfigured(configured);
+  const { witSvid: wit } = config.experimental;
+  const wanted = await readConfigured(configured, { wit });
   const relationships = opening.use(await Relationships.open(store));
   const served = new ServedBundles({ bundles, relationships, clock });
   await applyConfigured({ store, relationships, served }, wanted, clock.now());
@@ -50,6 +51,7 @@ export async function openFederation(
     webAuthorities:
       webAuthorities === undefined ? undefined : [await readFile(webAuthorities, "utf8")],
     followRedirects,
+    wit,
     onFetch: (outcome) => fetches.inc({ outcome }),
     clock,
     random,

@@ -47,7 +47,7 @@ export async function openReload(
       const clusters = clustersOf(next);
       await asConfigError(() => known.check(clusters));
       const relationships = await asConfigError(() =>
-        readConfigured(next.federation.relationships),
+        readConfigured(next.federation.relationships, { wit: next.experimental.witSvid }),
       );
       if (dryRun) return difference;
       await applyConfigured({ store, ...federation }, relationships, deps.clock.now());

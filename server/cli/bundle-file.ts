@@ -22,7 +22,9 @@ export async function readBundleFile(
   const text = path === "-" ? await io.readInput() : await readFile(path, "utf8");
   try {
     const trustDomain = TrustDomain.parse(name);
-    if (format === "spiffe") return encodeBundle(parseBundleDocument(trustDomain, text).bundle);
+    if (format === "spiffe") {
+      return encodeBundle(parseBundleDocument(trustDomain, text, { wit: true }).bundle);
+    }
     const x509Authorities = parsePemOf("CERTIFICATE", text).map((der) => Certificate.parse(der));
     return encodeBundle(new Bundle(trustDomain, { x509Authorities }));
   } catch (err) {

@@ -29,6 +29,8 @@ export interface BundleRefresherDeps {
   /** Authorities of https_web endpoints in PEM; those that Node ships unless given. */
   readonly webAuthorities?: readonly string[] | undefined;
   readonly followRedirects: boolean;
+  /** Whether foreign WIT authorities are taken. */
+  readonly wit: boolean;
   /** Told of each fetch. */
   readonly onFetch?: (outcome: "changed" | "unchanged" | "failed") => void;
   readonly clock: Clock;
@@ -188,13 +190,14 @@ export class BundleRefresher {
     endpoint: FetchedEndpoint,
     signal: AbortSignal,
   ): Promise<{ readonly isChanged: boolean; readonly fetched: FetchedBundle }> {
-    const { store, endpointBundles, webAuthorities, followRedirects, clock, own, log } = this.#deps;
+    const { store, endpointBundles, webAuthorities, followRedirects, wit, clock, own, log } =
+      this.#deps;
     const trust = {
       webAuthorities,
       bundles: endpointBundles.forEndpointOf(name),
       now: () => clock.now(),
     };
-    const options = { trust, followRedirects };
+    const options = { trust, followRedirects, wit };
     const fetched = await fetchBundle(TrustDomain.parse(name), endpoint, options, signal);
     const stored = await store.read("getBundle", { trustDomain: name });
     const { record, repeatsSequence } = checkFetched(fetched.bundle, stored, own());

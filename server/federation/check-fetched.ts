@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
 import { sameContent } from "../bundle/bundle-change.ts";
 import { bundleRecordOf } from "../bundle/bundle-record.ts";
@@ -22,14 +23,8 @@ export function checkFetched(
   stored: BundleRecord | undefined,
   own: Bundle,
 ): CheckedBundle {
-  const shared =
-    fetched.x509Authorities.some(({ publicKey }) =>
-      own.x509Authorities.some((ours) => ours.publicKey.equals(publicKey)),
-    ) ||
-    [...fetched.jwtAuthorities.values()].some(({ publicKey }) =>
-      [...own.jwtAuthorities.values()].some((ours) => ours.publicKey.equals(publicKey)),
-    );
-  if (shared) {
+  const ours = keysOf(own);
+  if (keysOf(fetched).some((key) => ours.some((one) => one.equals(key)))) {
     throw new FetchError(
       "bundle_own_authority",
       "the endpoint serves an authority of our own trust domain: it is the endpoint of another one",
@@ -50,4 +45,10 @@ export function checkFetched(
     known !== 0n &&
     !sameContent(record, stored);
   return { record, repeatsSequence };
+}
+
+function keysOf(bundle: Bundle): readonly KeyObject[] {
+  const { x509Authorities, jwtAuthorities, witAuthorities } = bundle;
+  const all = [...x509Authorities, ...jwtAuthorities.values(), ...witAuthorities.values()];
+  return all.map(({ publicKey }) => publicKey);
 }

@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
-import { parseBundleDocument } from "../../spiffe/bundle/bundle-document.ts";
+import {
+  type BundleDocumentOptions,
+  parseBundleDocument,
+} from "../../spiffe/bundle/bundle-document.ts";
 import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import { TrustDomain } from "../../spiffe/id/trust-domain.ts";
 import type { RelationshipSettings } from "../config/federation-settings.ts";
@@ -16,6 +19,7 @@ const ORIGIN = "config";
 /** The relationships of the configuration, ready to be written. @throws {Error} when a bundle's file cannot be used */
 export async function readConfigured(
   settings: Readonly<Record<string, RelationshipSettings>>,
+  options: BundleDocumentOptions,
 ): Promise<readonly WantedRelationship[]> {
   return await Promise.all(
     Object.entries(settings).map(async ([trustDomain, relationship]) => {
@@ -32,7 +36,8 @@ export async function readConfigured(
         trustDomain,
         endpoint,
         limits: limitsRecordOf(limits),
-        bundle: bundleFile === undefined ? undefined : await readBundle(trustDomain, bundleFile),
+        bundle:
+          bundleFile === undefined ? undefined : await readBundle(trustDomain, bundleFile, options),
       };
     }),
   );
@@ -70,10 +75,14 @@ export async function applyConfigured(
   await writeRelationships(store, wanted, "set", writer);
 }
 
-async function readBundle(trustDomain: string, path: string): Promise<Bundle> {
+async function readBundle(
+  trustDomain: string,
+  path: string,
+  options: BundleDocumentOptions,
+): Promise<Bundle> {
   try {
     const text = await readFile(path);
-    return parseBundleDocument(TrustDomain.parse(trustDomain), text).bundle;
+    return parseBundleDocument(TrustDomain.parse(trustDomain), text, options).bundle;
   } catch (cause) {
     throw new Error(`reading the bundle of ${trustDomain} from ${path}`, { cause });
   }

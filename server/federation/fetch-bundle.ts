@@ -2,7 +2,10 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { VERSION } from "../../runtime/version.ts";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
-import { parseBundleDocument } from "../../spiffe/bundle/bundle-document.ts";
+import {
+  type BundleDocumentOptions,
+  parseBundleDocument,
+} from "../../spiffe/bundle/bundle-document.ts";
 import { MAX_BUNDLE_BYTES } from "../../spiffe/bundle/jwk-set.ts";
 import { quote, SpiffeError } from "../../spiffe/error.ts";
 import type { Finding } from "../../spiffe/finding.ts";
@@ -11,7 +14,7 @@ import { connectToEndpoint, type EndpointTrust, type FetchedEndpoint } from "./e
 import { parseEndpointUrl } from "./endpoint-url.ts";
 import { FetchError } from "./fetch-error.ts";
 
-export interface FetchOptions {
+export interface FetchOptions extends BundleDocumentOptions {
   readonly trust: EndpointTrust;
   /** Whether answers may send us elsewhere; each place is authenticated as the first (Federation 7.5.1). */
   readonly followRedirects: boolean;
@@ -49,7 +52,7 @@ export async function fetchBundle(
   const either = AbortSignal.any([signal, timeout]);
   try {
     const { body, redirects } = await readDocument(endpoint, options, either);
-    return { ...parseBundleDocument(trustDomain, body), redirects };
+    return { ...parseBundleDocument(trustDomain, body, options), redirects };
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (timeout.aborted)

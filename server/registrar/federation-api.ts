@@ -79,6 +79,6 @@ function federationOf({
 // Only to begin with: what was fetched since is newer.
 function bundleOf({ trustDomain, bundle }: FederatedTrustDomain) {
   if (bundle === "") return {};
-  const parsed = parseBundleDocument(TrustDomain.parse(trustDomain), bundle);
+  const parsed = parseBundleDocument(TrustDomain.parse(trustDomain), bundle, { wit: true });
   return { bundle: encodeBundle(parsed.bundle) };
 }

@@ -38,8 +38,13 @@ export class FederatedMachine implements AsyncDisposable {
     const observability = { port: await freePort(0) };
     const { isServerOnly, webAuthorities } = o;
     const bundleEndpoint = { address: "127.0.0.1", port };
-    const server = { federation: { bundleEndpoint, webAuthorities }, observability };
-    const machine = await Machine.open({ trustDomain, server });
+    const experimental = { witSvid: true };
+    const server = {
+      federation: { bundleEndpoint, webAuthorities },
+      observability,
+      experimental,
+    };
+    const machine = await Machine.open({ trustDomain, server, agent: { experimental } });
     const federated = new FederatedMachine(machine, {
       bundleUrl: `https://127.0.0.1:${port}/`,
       metricsUrl: `http://127.0.0.1:${observability.port}/metrics`,

@@ -125,6 +125,19 @@ if (requires("linux")) {
       throw new Error("no bundles");
     };
 
+    /** The trust domains whose WIT authorities a workload gets, and how many. */
+    const witAuthorities = async (): Promise<Readonly<Record<string, number>>> => {
+      using client = new WorkloadApiClient(ours.endpointSocket);
+      for await (const { bundles } of client.witBundles(ours.machine.signal)) {
+        const counts = Object.entries(bundles).map(([id, text]) => [
+          id,
+          JSON.parse(text).keys.length,
+        ]);
+        return Object.fromEntries(counts);
+      }
+      throw new Error("no bundles");
+    };
+
     it("give the bundle by itself only where an entry says so", async () => {
       assert.deepEqual(await rawBundles(), ["spiffe://example.test"]);
       const shown = await ours.assay("federation", "show", "partner.test");
@@ -137,6 +150,8 @@ if (requires("linux")) {
       const lifted = await ours.assay("federation", "show", "partner.test");
       assert.ok(lifted.findings.includes("unrestricted_entries"));
       assert.deepEqual(lifted.not_enforced_by, raw);
+      const counts = { "spiffe://example.test": 1, "spiffe://partner.test": 1 };
+      assert.deepEqual(await witAuthorities(), counts);
     });
 
     if (requires("go")) {
