@@ -50,11 +50,13 @@ export function addFilesCommands(program: Command, io: CliIo, deps: FilesCommand
         const { writeOnce } = await import("../files/identity-files.ts");
         return await writeOnce(config, needs, timeoutMs, io.signal);
       }
-      const { runFiles } = await import("../files/run-files.ts");
+      const { runFilesReloading } = await import("../files/run-files-reloading.ts");
       const { settleDown } = await import("../../runtime/process/settle-down.ts");
       const ended = new AbortController();
       const settled = settleDown(deps.clock, ended.signal);
-      const code = await runFiles(config, needs, io.signal).finally(() => ended.abort());
+      const readConfig = () => loadFilesConfig(options.config, socket);
+      const running = runFilesReloading(config, { ...needs, readConfig }, io.signal);
+      const code = await running.finally(() => ended.abort());
       await settled;
       if (code !== 0) throw new EndedWith(code);
     });

@@ -3,7 +3,6 @@ import { Health } from "../../runtime/health.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { Metrics } from "../../runtime/metrics.ts";
 import { ObservabilityEndpoint } from "../../runtime/observability.ts";
-import { listenForHangup } from "../../runtime/process/signals.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import { VERSION } from "../../runtime/version.ts";
 import type { FilesEvents } from "../../spiffe/files/files-writer.ts";
@@ -58,11 +57,6 @@ export async function runFiles(
   addFilesHealth(health, { status, reloader, command, clock });
   health.addTo(metrics, "assay_files_health");
   await using _endpoint = await openEndpoint(config, health, metrics, log);
-  // Without a listener it would end the process; with a command it is passed on.
-  using _hangup = listenForHangup(() => {
-    if (command === undefined)
-      log.warn("SIGHUP has no effect on files, they are kept current anyway");
-  });
   const ended = new AbortController();
   let exitCode = 0;
   log.info({ directory: config.directory, version: VERSION }, "Keeping files current");

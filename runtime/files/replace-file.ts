@@ -1,4 +1,4 @@
-import { open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** Options of {@link replaceFile}. */
@@ -46,7 +46,7 @@ export async function stageFile(
     await discard();
     await using file = await open(unfinished, "wx", 0o600);
     // Owner first: a change of owner takes bits away, and nobody else may read it in between.
-    if (uid !== undefined || gid !== undefined) await file.chown(uid ?? -1, gid ?? -1);
+    if (uid !== undefined || gid !== undefined) await giveTo(file, uid ?? -1, gid ?? -1);
     await file.chmod(mode);
     await file.writeFile(content);
     await file.sync();
@@ -55,6 +55,18 @@ export async function stageFile(
     throw err;
   }
   return { replace: () => rename(unfinished, path), [Symbol.asyncDispose]: discard };
+}
+
+/** @throws {Error} when this process may not; the kernel's own word does not say what was tried */
+async function giveTo(file: FileHandle, uid: number, gid: number): Promise<void> {
+  try {
+    await file.chown(uid, gid);
+  } catch (cause) {
+    const whom = [...(uid < 0 ? [] : [`user ${uid}`]), ...(gid < 0 ? [] : [`group ${gid}`])];
+    const self = `${process.geteuid?.()}:${process.getegid?.()}`;
+    const message = `a process of ${self} may not give files to ${whom.join(" and ")}; it takes root or CAP_CHOWN`;
+    throw new Error(message, { cause });
+  }
 }
 
 /** Makes what was created, renamed or removed in a folder durable. */

@@ -1,12 +1,15 @@
 // `assay files run` against a real Workload API socket: files, programs that are told, commands that are looked after.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile, execFileSync } from "node:child_process";
+import { EventEmitter } from "node:events";
+import { chown, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { type FilesConfig, filesConfigSchema } from "../../agent/config/files-config.ts";
 import { type FilesDeps, writeOnce } from "../../agent/files/identity-files.ts";
 import { runFiles } from "../../agent/files/run-files.ts";
+import { runFilesReloading } from "../../agent/files/run-files-reloading.ts";
 import { parseConfig } from "../../runtime/config/load.ts";
 import { systemRandom } from "../../runtime/random.ts";
 import { parseCertificatesPem } from "../../spiffe/x509/certificate-pem.ts";
@@ -220,6 +223,68 @@ function chattyCommand(dir: TempDir): string {
   const script = `trap '${say("hup")}' HUP; trap '${say("term")}; exit 7' TERM; ${say("up")}; while :; do sleep 0.05; done`;
   return JSON.stringify(["sh", "-c", script]);
 }
+
+if (requires("root")) {
+  it("says what stands in the way of files for another user", async () => {
+    await using dir = await TempDir.open();
+    await chown(dir.join("."), 65534, 65534);
+    const module = new URL("../../runtime/files/replace-file.ts", import.meta.url);
+    const options = "{ mode: 0o600, uid: 0, gid: 33 }";
+    const script = `import { replaceFile } from "${module}"; await replaceFile("${dir.join("a")}", "", ${options});`;
+    // What root may do anyway would not be seen in this process.
+    const nobody = { uid: 65534, gid: 65534 };
+    const command = ["--input-type=module", "--eval", script];
+    const running = promisify(execFile)(process.execPath, command, nobody);
+    await assert.rejects(running, ({ stderr }: { stderr: string }) => {
+      assert.match(
+        stderr,
+        /a process of 65534:65534 may not give files to user 0 and group 33; it takes root or CAP_CHOWN/,
+      );
+      return true;
+    });
+  });
+}
+
+describe("assay files run at SIGHUP", () => {
+  it("goes on with the configuration as it is now, and with the old one if that is no good", async () => {
+    await using machine = await WorkloadMachine.open();
+    await using dir = await TempDir.open();
+    machine.views.grant("/web");
+    const log = new RecordingLog();
+    const signals = new EventEmitter();
+    const configs = [
+      () => configOf(machine, dir, "owner: no-such-user"),
+      () => parseConfig(filesConfigSchema, "files: []", "files.yaml"),
+      () => ({
+        ...configOf(machine, dir),
+        files: configOf(machine, dir).files.map((file) =>
+          file.name === "token" ? { ...file, name: "token.jwt" } : file,
+        ),
+      }),
+    ];
+    const stop = new AbortController();
+    const readConfig = async () => configs.shift()?.() ?? configOf(machine, dir);
+    const deps = { ...depsWith(log), readConfig, signals };
+    const running = runFilesReloading(configOf(machine, dir), deps, stop.signal);
+    const serial = await eventually("the files", () => serialIn(dir));
+    for (const refused of [1, 2]) {
+      signals.emit("SIGHUP");
+      await eventually("the refusal", () =>
+        log.messages("error").length === refused ? true : undefined,
+      );
+    }
+    assert.deepEqual(
+      new Set(log.messages("error")),
+      new Set(["Configuration was not read again, going on with the old one"]),
+    );
+    signals.emit("SIGHUP");
+    await eventually("the new file", () => readFile(dir.join("out", "token.jwt"), "utf8"));
+    assert.equal(await serialIn(dir), serial);
+    stop.abort();
+    assert.equal(await running, 0);
+    assert.equal(signals.listenerCount("SIGHUP"), 0);
+  });
+});
 
 describe("a command that assay files looks after", () => {
   const saidIn = (dir: TempDir, words: string) =>
