@@ -95,11 +95,23 @@ describe("Journal", () => {
     const { writes, openFile } = countWrites();
     await using journal = await open(dir, { openFile });
     const first = journal.append(body({ n: 1 }));
-    await Promise.resolve();
-    await Promise.resolve();
+    await new Promise(setImmediate);
     const others = Array.from({ length: 500 }, (_, n) => journal.append(body({ n })));
     await Promise.all([first, ...others]);
     assert.deepEqual(writes, [1, 500]);
+  });
+
+  it("writes in one step whatever one turn of the event loop brings", async () => {
+    await using dir = await TempDir.open();
+    const { writes, openFile } = countWrites();
+    await using journal = await open(dir, { openFile });
+    const given: Promise<unknown>[] = [];
+    for (let n = 0; n < 4; n++) {
+      given.push(journal.append(body({ n })));
+      await Promise.resolve();
+    }
+    await Promise.all(given);
+    assert.deepEqual(writes, [4]);
   });
 
   it("goes on where it ended, over several segments", async () => {
@@ -490,7 +502,8 @@ describe("Journal on a full disk", () => {
 
     await clock.whenSleeping();
     await clock.advance(1000);
-    await clock.whenSleeping();
+    // The watch over writes that take too long, and the wait for the next attempt.
+    await clock.whenSleeping(2);
     assert.equal(journal.state.value.writable, false);
     disk.full = false;
     await recovery(journal, clock);

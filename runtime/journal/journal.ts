@@ -96,6 +96,9 @@ export class Journal implements AsyncDisposable {
   #awaited = 0;
   #lingering = false;
   #writing: Promise<void> | undefined;
+  /** When the write that is under way began, on the monotonic clock. */
+  #writeSinceMs: number | undefined;
+  #watching = false;
   readonly #flushing: (() => void)[] = [];
   #outage: { since: Date; cause: string; refused: number; dropped: number } | undefined;
 
@@ -230,14 +233,17 @@ export class Journal implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    // What the same turn of the event loop adds after this belongs to the first group.
-    await Promise.resolve();
     do {
+      await turnEnd();
       const group = this.#queue.splice(0, MAX_GROUP_LINES);
       this.#awaited -= group.reduce((sum, { written }) => sum + (written === undefined ? 0 : 1), 0);
       try {
-        await this.#watch(this.#writeGroup(group));
+        this.#writeSinceMs = this.#options.clock.monotonicMs();
+        void this.#watch();
+        await this.#writeGroup(group);
+        this.#writeSinceMs = undefined;
       } catch (err) {
+        this.#writeSinceMs = undefined;
         this.#fail([...group, ...this.#queue], err);
         await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
         if (this.#closed.signal.aborted) return;
@@ -245,19 +251,23 @@ export class Journal implements AsyncDisposable {
     } while (this.#isPressing);
   }
 
-  /** Waits for a write, and refuses those behind it when it takes too long. */
-  async #watch(write: Promise<void>): Promise<void> {
-    const settled = new AbortController();
-    void this.#options.clock.sleep(STALL_MS, settled.signal).then(() => {
-      if (settled.signal.aborted || this.#outage !== undefined) return;
-      const cause = `the disk has not answered for ${STALL_MS / 1000} s`;
-      this.#fail(this.#queue, new Error(cause));
-    });
-    try {
-      await write;
-    } finally {
-      settled.abort();
+  /**
+   * Refuses those behind a write that takes too long. A timer for each write would cost as much as a part of the write, so one timer
+   * serves all that begin while it runs.
+   */
+  async #watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { clock } = this.#options;
+    const { signal } = this.#closed;
+    while (this.#writeSinceMs !== undefined && !signal.aborted) {
+      const leftMs = this.#writeSinceMs + STALL_MS - clock.monotonicMs();
+      if (leftMs <= 0 && this.#outage === undefined) {
+        this.#fail(this.#queue, new Error(`the disk has not answered for ${STALL_MS / 1000} s`));
+      }
+      await clock.sleep(leftMs > 0 ? leftMs : STALL_MS, signal);
     }
+    this.#watching = false;
   }
 
   /** Takes a queue that is full for a disk that cannot be written to: it does not take what comes. */
@@ -338,6 +348,16 @@ export class Journal implements AsyncDisposable {
   #endFlushes(): void {
     for (const resolve of this.#flushing.splice(0)) resolve();
   }
+}
+
+/**
+ * Resolves when the event loop has handled everything that had arrived when it last looked. All lines that come of it, from whichever
+ * connections, are one write.
+ */
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function renderGroup(

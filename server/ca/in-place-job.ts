@@ -12,12 +12,11 @@ export class InPlaceJob {
   constructor(authority: X509Authority, items: readonly SvidItem[], knownBad: KnownBadKeys) {
     this.#authority = authority;
     const { template, issuer } = authority;
-    // One turn later, so that the record of the intent is on its way to the disk while we calculate.
-    this.#prepared = new Promise((resolve) => {
-      setImmediate(() => {
-        resolve(items.map((item) => prepareSvid(item, template, issuer, knownBad)));
-      });
-    });
+    // One turn later, and behind the journal, which asks for that turn as soon as it is given the intent: so the intent is on its way
+    // to the disk while we calculate.
+    this.#prepared = Promise.resolve()
+      .then(turn)
+      .then(() => items.map((item) => prepareSvid(item, template, issuer, knownBad)));
   }
 
   async sign(): Promise<readonly SignedSvid[]> {
@@ -29,4 +28,10 @@ export class InPlaceJob {
     }
     return signed;
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
