@@ -10,6 +10,17 @@ describe("systemRandom", () => {
     assert.equal(systemRandom.bytes(0).length, 0);
   });
 
+  it("never gives the same bytes twice, nor a view of what it gives next", () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 1000; i++) {
+      const drawn = systemRandom.bytes(16);
+      assert.equal(drawn.byteLength, drawn.buffer.byteLength);
+      seen.add(Buffer.from(drawn).toString("hex"));
+    }
+    assert.equal(seen.size, 1000);
+    assert.equal(systemRandom.bytes(5000).length, 5000);
+  });
+
   it("draws from [0, 1)", () => {
     for (let i = 0; i < 1000; i++) {
       const drawn = systemRandom.uniform();
