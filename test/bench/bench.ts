@@ -2,6 +2,7 @@ import type { AgentProcess } from "../../deploy/local/agent-process.ts";
 import type { LocalMachine } from "../../deploy/local/local-machine.ts";
 import type { ServerProcess } from "../../deploy/local/server-process.ts";
 import type { BareAgentOptions } from "../support/bare-agent.ts";
+import type { Figure } from "./figures.ts";
 
 /** What every benchmark gets: a fresh server, an agent on demand, and how much to do. */
 export interface Bench {
@@ -17,5 +18,8 @@ export interface Bench {
   /** For agents that consist of a connection only. */
   readonly fleet: BareAgentOptions;
   pause(ms: number): Promise<void>;
+  /** Prints a line. */
   print(line: string): void;
+  /** Prints and keeps what was measured. */
+  report(row: string, figures: readonly Figure[]): void;
 }

@@ -4,7 +4,7 @@ import { BareWorkload } from "../support/bare-workload.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Bench } from "./bench.ts";
 import { Latencies } from "./latencies.ts";
-import { cpuSeconds, memoryOf } from "./process-usage.ts";
+import { cpuSeconds, memoryFigures, memoryOf } from "./process-usage.ts";
 
 /** From a new connection to the first X509-SVID of a caller that has one. */
 export async function benchFirstAnswer(bench: Bench): Promise<void> {
@@ -23,11 +23,10 @@ export async function benchFirstAnswer(bench: Bench): Promise<void> {
       await workload.fetchIds(signal);
     });
   }
-  bench.print(`first answer on a new connection, ${count} times: ${latencies}`);
   const cpuMs = ((await cpuSeconds(child.pid)) - before) * 1000;
-  const { resident, anonymous } = await memoryOf(child.pid);
-  const memory = `then ${resident} MiB (${anonymous} anonymous)`;
-  bench.print(
-    `first answer, agent: ${(cpuMs / count).toFixed(2)} ms of processor time each, ${memory}`,
-  );
+  bench.report("first answer on a new connection", [
+    ...latencies.figures(),
+    { name: "processor time of the agent", unit: "ms", value: cpuMs / count },
+  ]);
+  bench.report(`agent after ${count} first answers`, memoryFigures(await memoryOf(child.pid)));
 }

@@ -1,6 +1,7 @@
+import { describeError } from "../../runtime/errors/describe.ts";
 import type { Bench } from "./bench.ts";
 import { Fleet, makeRequests } from "./fleet.ts";
-import { formatLoad, runLoad } from "./load.ts";
+import { loadFigures, runLoad } from "./load.ts";
 
 /** CSRs made beforehand for one measurement. */
 const csrCount = 10_000;
@@ -35,5 +36,6 @@ async function measure(bench: Bench, concurrency: number, batch: number): Promis
       return results.length;
     },
   });
-  bench.print(formatLoad(`issue, batch ${batch}, concurrency ${concurrency}`, result));
+  if (result.failed > 0) bench.print(`issue: a call failed: ${describeError(result.lastError)}`);
+  bench.report(`issue, batches of ${batch}, ${concurrency} callers`, loadFigures(result));
 }

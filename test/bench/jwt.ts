@@ -1,6 +1,7 @@
+import { describeError } from "../../runtime/errors/describe.ts";
 import type { Bench } from "./bench.ts";
 import { Fleet } from "./fleet.ts";
-import { formatLoad, runLoad } from "./load.ts";
+import { loadFigures, runLoad } from "./load.ts";
 
 /** JWT-SVIDs a second through NewJWTSVID, each for an audience of its own. */
 export async function benchJwt(bench: Bench): Promise<void> {
@@ -19,6 +20,7 @@ export async function benchJwt(bench: Bench): Promise<void> {
         return 1;
       },
     });
-    bench.print(formatLoad(`jwt, concurrency ${concurrency}`, result));
+    if (result.failed > 0) bench.print(`jwt: a call failed: ${describeError(result.lastError)}`);
+    bench.report(`jwt, ${concurrency} callers`, loadFigures(result));
   }
 }

@@ -1,3 +1,5 @@
+import type { Figure } from "./figures.ts";
+
 /** Collects how long something took, time after time. */
 export class Latencies {
   readonly #ms: number[] = [];
@@ -24,9 +26,13 @@ export class Latencies {
     return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
   }
 
-  /** "p50 1.23 ms p99 4.56 ms" */
-  toString(): string {
-    return `p50 ${formatMs(this.quantile(0.5))} p99 ${formatMs(this.quantile(0.99))}`;
+  /** The median and the 99th percentile; `what` names them where a row has others. */
+  figures(what: string = ""): readonly Figure[] {
+    const prefix = what === "" ? "" : `${what} `;
+    return [
+      { name: `${prefix}p50`, unit: "ms", value: this.quantile(0.5) },
+      { name: `${prefix}p99`, unit: "ms", value: this.quantile(0.99) },
+    ];
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Figure } from "./figures.ts";
 import { Latencies } from "./latencies.ts";
 import { type Memory, measureUsage, memoryOf } from "./process-usage.ts";
 
@@ -63,16 +64,16 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   };
 }
 
-/** One line of figures: per second and per core-second, latencies, failures, memory. */
-export function formatLoad(title: string, result: LoadResult): string {
+/** Per second and per core-second, latencies, failures, memory. */
+export function loadFigures(result: LoadResult): readonly Figure[] {
   const { done, failed, seconds, cpuSeconds, memory } = result;
-  const parts = [
-    `${title}: ${Math.round(done / seconds)}/s`,
-    `${Math.round(done / cpuSeconds)} per core-second (${(cpuSeconds / seconds).toFixed(2)} cores)`,
-    `call ${result.latencies}`,
-    `failed ${failed}${failed > 0 ? ` (${String(result.lastError)})` : ""}`,
-    `memory ${memory.resident} MiB, peak ${memory.peak}`,
-    `load itself ${result.ownCores.toFixed(2)} cores`,
+  return [
+    { name: "rate", unit: "a second", value: done / seconds },
+    { name: "rate of a core", unit: "per core-second", value: done / cpuSeconds },
+    ...result.latencies.figures("call"),
+    { name: "failed", unit: "times", value: failed },
+    { name: "server", unit: "cores", value: cpuSeconds / seconds },
+    { name: "resident", unit: "MiB", value: memory.resident },
+    { name: "load", unit: "cores of the load", value: result.ownCores },
   ];
-  return parts.join(", ");
 }

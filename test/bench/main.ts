@@ -1,7 +1,9 @@
 // `npm run bench -- NAME...`: measures over the public API, with real TLS and processes, and prints figures; it judges nothing.
 // Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted), --release FOLDER (measure the release
-// there instead of the sources), --flags "FLAGS" (for its Node, in place of its own).
+// there instead of the sources), --flags "FLAGS" (for its Node, in place of its own), --runs N (all of it so often, for medians),
+// --json FILE (the figures of all runs).
 
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -17,10 +19,11 @@ import { TempDir } from "../support/temp-dir.ts";
 import { benchAgents } from "./agents.ts";
 import type { Bench } from "./bench.ts";
 import { benchEntries } from "./entries.ts";
+import { Figures, formatFigure } from "./figures.ts";
 import { benchFirstAnswer } from "./first-answer.ts";
 import { benchIssue } from "./issue.ts";
 import { benchJwt } from "./jwt.ts";
-import { describeMachine } from "./machine.ts";
+import { describeMachine, machineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPush } from "./push.ts";
 import { benchRestart } from "./restart.ts";
@@ -59,6 +62,8 @@ async function main(signal: AbortSignal): Promise<void> {
       count: { type: "string" },
       release: { type: "string" },
       flags: { type: "string" },
+      runs: { type: "string", default: "1" },
+      json: { type: "string" },
     },
   });
   const names = positionals.length === 0 ? [...benchmarks.keys()] : positionals;
@@ -70,7 +75,22 @@ async function main(signal: AbortSignal): Promise<void> {
   const count = values.count === undefined ? undefined : Number(values.count);
   print(describeMachine());
   const command = commandOf(values.release, values.flags);
-  for (const name of names) await runOne(name, { seconds, count, signal }, command);
+  const figures = new Figures();
+  const takenAt = new Date().toISOString();
+  for (let run = 0; run < Number(values.runs); run++) {
+    for (const name of names) await runOne(name, { seconds, count, signal }, command, figures);
+  }
+  print(`\n${figures.toTable()}`);
+  if (values.json === undefined) return;
+  const { json: _, ...options } = values;
+  const content = {
+    takenAt,
+    machine: machineFacts(),
+    benchmarks: names,
+    options,
+    figures: figures.series,
+  };
+  await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 /** What runs as server and agent. */
@@ -90,6 +110,7 @@ async function runOne(
   name: string,
   options: Pick<Bench, "seconds" | "count" | "signal">,
   command: AssayCommand,
+  figures: Figures,
 ): Promise<void> {
   const { signal } = options;
   await using dir = await TempDir.open(0o755);
@@ -113,6 +134,11 @@ async function runOne(
     fleet: { admin: server, address: `127.0.0.1:${machine.port}`, trustDomain, signal },
     pause: (ms) => systemClock.sleep(ms, signal),
     print,
+    report(row, measured) {
+      figures.add(row, measured);
+      const each = measured.map((figure) => `${figure.name} ${formatFigure(figure)}`);
+      print(`${row}: ${each.join(", ")}`);
+    },
   });
 }
 

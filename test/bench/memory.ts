@@ -1,7 +1,7 @@
 import { registerWorkload } from "../../deploy/local/user-entry.ts";
 import { ForeignWorkload } from "../support/foreign-workload.ts";
 import type { Bench } from "./bench.ts";
-import { measureUsage, memoryOf } from "./process-usage.ts";
+import { idleCores, memoryFigures, memoryOf } from "./process-usage.ts";
 
 const firstUid = 200_000;
 
@@ -15,8 +15,7 @@ export async function benchMemory(bench: Bench): Promise<void> {
   const agent = await bench.agent();
   const { pid } = agent.child;
   const print = async (title: string): Promise<void> => {
-    const { resident, anonymous, peak } = await memoryOf(pid);
-    bench.print(`memory, ${title}: ${resident} MiB (${anonymous} anonymous), peak ${peak}`);
+    bench.report(title, memoryFigures(await memoryOf(pid)));
   };
   await print("agent without workloads");
   await using stack = new AsyncDisposableStack();
@@ -29,8 +28,10 @@ export async function benchMemory(bench: Bench): Promise<void> {
   }
   await Promise.all(workloads.map(({ first }) => first));
   await print(`agent with ${count} workloads`);
-  const idle = await measureUsage(pid, () => bench.pause(10_000));
-  bench.print(`memory, idle agent: ${(idle.cpuSeconds / idle.seconds).toFixed(3)} cores`);
-  const server = await memoryOf(bench.server.child.pid);
-  bench.print(`memory, server: ${server.resident} MiB (${server.anonymous} anonymous)`);
+  const idle = await idleCores(pid, () => bench.pause(10_000));
+  bench.report(`agent with ${count} workloads`, [idle]);
+  bench.report(
+    `server of an agent with ${count} workloads`,
+    memoryFigures(await memoryOf(bench.server.child.pid)),
+  );
 }

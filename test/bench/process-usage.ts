@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Figure } from "./figures.ts";
 
 /** Ticks a second of the times in /proc; 100 on every Linux there is. */
 const ticksPerSecond = 100;
@@ -34,11 +35,26 @@ export async function memoryOf(pid: number): Promise<Memory> {
   };
 }
 
+/** The memory of a process, to be reported. */
+export function memoryFigures({ resident, anonymous, peak }: Memory): readonly Figure[] {
+  return [
+    { name: "resident", unit: "MiB", value: resident },
+    { name: "anonymous", unit: "MiB", value: anonymous },
+    { name: "peak", unit: "MiB", value: peak },
+  ];
+}
+
 /** What a process used during `action`. */
 export interface Usage<T> {
   readonly result: T;
   readonly seconds: number;
   readonly cpuSeconds: number;
+}
+
+/** How much of a core a process takes while nobody asks anything of it. */
+export async function idleCores(pid: number, wait: () => Promise<void>): Promise<Figure> {
+  const { cpuSeconds: used, seconds } = await measureUsage(pid, wait);
+  return { name: "idle", unit: "cores", value: used / seconds };
 }
 
 /** Runs `action` and measures wall time and the CPU time of a process during it. */

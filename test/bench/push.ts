@@ -6,8 +6,13 @@ import { Latencies } from "./latencies.ts";
 import { StreamWatch } from "./stream-watch.ts";
 
 /** From an admin call to its effect in a workload's open stream: an entry created, and an entry deleted. */
-export async function benchPush(bench: Bench): Promise<void> {
-  const { machine, server, signal, count = 50 } = bench;
+export function benchPush(bench: Bench): Promise<void> {
+  return measurePush(bench, "push", bench.count ?? 50);
+}
+
+/** The same, on a server in whatever state it is. */
+export async function measurePush(bench: Bench, row: string, count: number): Promise<void> {
+  const { machine, server, signal } = bench;
   const { trustDomain } = machine;
   const { workloadSocket } = await bench.agent();
   const entry = server.client(Entry);
@@ -37,6 +42,6 @@ export async function benchPush(bench: Bench): Promise<void> {
       await stream.until((ids) => !ids.has(id));
     });
   }
-  bench.print(`push, ${count} times, entry created to SVID in the stream: ${created}`);
-  bench.print(`push, ${count} times, entry deleted to gone from the stream: ${deleted}`);
+  bench.report(`${row}, entry created to SVID in the stream`, created.figures());
+  bench.report(`${row}, entry deleted to gone from the stream`, deleted.figures());
 }

@@ -3,7 +3,7 @@ import { fetchIds } from "../../deploy/local/workload-call.ts";
 import { BareWorkload } from "../support/bare-workload.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Bench } from "./bench.ts";
-import { formatMs, Latencies } from "./latencies.ts";
+import { Latencies } from "./latencies.ts";
 import { cpuSeconds } from "./process-usage.ts";
 
 /** From the start of an agent's process to the first X509-SVID, out of its state file: the server is away. */
@@ -25,10 +25,10 @@ export async function benchRestart(bench: Bench): Promise<void> {
     const [{ child }] = await Promise.all([machine.startAgent(), answered]);
     cpu += await cpuSeconds(child.pid);
   }
-  bench.print(`restart of an agent without its server, ${count} times, first answer: ${latencies}`);
-  bench.print(
-    `restart, agent: ${formatMs((cpu * 1000) / count)} of processor time until it is ready`,
-  );
+  bench.report("agent started without its server, until its first answer", [
+    ...latencies.figures(),
+    { name: "processor time", unit: "ms", value: (cpu * 1000) / count },
+  ]);
 }
 
 function untilAnswered(socket: string, signal: AbortSignal): Promise<true> {

@@ -4,7 +4,7 @@ import { openChannel } from "../../runtime/rpc/channel.ts";
 import { createClient } from "../../runtime/rpc/client.ts";
 import { untilAborted } from "../../runtime/until-aborted.ts";
 import type { Bench } from "./bench.ts";
-import { memoryOf } from "./process-usage.ts";
+import { memoryFigures, memoryOf } from "./process-usage.ts";
 
 const streamsPerConnection = 10;
 
@@ -15,8 +15,7 @@ export async function benchSds(bench: Bench): Promise<void> {
   const selectors = [`unix:uid:${process.getuid?.()}`];
   await registerWorkload(machine, { path: "/bench/sds", selectors }, bench.signal);
   const print = async (title: string): Promise<void> => {
-    const { resident, anonymous, peak } = await memoryOf(agent.child.pid);
-    bench.print(`sds, ${title}: ${resident} MiB (${anonymous} anonymous), peak ${peak}`);
+    bench.report(`sds, ${title}`, memoryFigures(await memoryOf(agent.child.pid)));
   };
   await print("agent without streams");
   using stack = new DisposableStack();

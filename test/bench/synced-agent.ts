@@ -7,8 +7,7 @@ const reconnectWithinMs = 1_000;
 
 /** An agent without workloads: it keeps its stream to the server open, knows the trust bundle, and comes back when the stream ends. */
 export class SyncedAgent implements AsyncDisposable {
-  /** Fingerprint-sized facts of what it was last told; the bytes themselves would be measured as the harness's. */
-  #authorities = 0;
+  #bundles = 0;
   #streams = 0;
   #failures = 0;
   readonly #agent: BareAgent;
@@ -20,9 +19,9 @@ export class SyncedAgent implements AsyncDisposable {
     this.#running = this.#run();
   }
 
-  /** X.509 authorities of the bundle that it holds. */
-  get authorities(): number {
-    return this.#authorities;
+  /** How often it was told the trust bundle. */
+  get bundles(): number {
+    return this.#bundles;
   }
 
   /** Streams that were up to date once, the present one included. */
@@ -58,8 +57,7 @@ export class SyncedAgent implements AsyncDisposable {
 
   #read(message: ServerMessage["message"]): void {
     if (message.case !== "update") return;
-    const [bundle] = message.value.bundles;
-    if (bundle !== undefined) this.#authorities = bundle.x509Authorities.length;
+    if (message.value.bundles.length > 0) this.#bundles += 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
