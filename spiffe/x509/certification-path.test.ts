@@ -47,8 +47,8 @@ suite("verifyX509Svid: bounded work", () => {
       () => verifyX509Svid(chain, bundleOf(TestAuthority.root()), testNow),
       spiffeRefused("chain_untrusted"),
     );
-    // 64 signatures, not 15 factorial paths.
-    assert.ok(process.hrtime.bigint() - started < 5_000_000_000n);
+    // 64 signatures, not 15 factorial paths: that would be days.
+    assert.ok(process.hrtime.bigint() - started < 30_000_000_000n);
   });
 
   test("finds the right one among many authorities of one name by its key identifier", () => {

@@ -76,7 +76,7 @@ if (requires("linux")) {
       };
       const before = await kids();
       const client = local.server.client(LocalAuthority);
-      const call = { signal, timeoutMs: 10_000 };
+      const call = { signal, timeoutMs: 60_000 };
       const { preparedAuthority } = await client.prepareJWTAuthority({}, call);
       const authorityId = preparedAuthority?.authorityId ?? "";
       assert.deepEqual((await kids()).toSorted(), [...before, authorityId].toSorted());

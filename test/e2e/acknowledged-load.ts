@@ -6,7 +6,7 @@ import { createCsr } from "../../spiffe/x509/create-csr.ts";
 import type { BareAgent } from "../support/bare-agent.ts";
 import { type Machine, trustDomain } from "../support/machine.ts";
 
-const callTimeoutMs = 5000;
+const callTimeoutMs = 30_000;
 
 /** A workload that may have certificates. */
 export interface Registered {

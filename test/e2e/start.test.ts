@@ -69,7 +69,7 @@ function welcomed(output: string): readonly string[] {
 /** What a workload gets that believes what was printed. */
 async function fetchAsPrinted(output: string): Promise<Seen> {
   const [address = "", id = ""] = welcomed(output);
-  await using source = await X509Source.open({ address, signal: AbortSignal.timeout(20_000) });
+  await using source = await X509Source.open({ address, signal: AbortSignal.timeout(60_000) });
   const { leaf } = source.x509Svid();
   assert.equal(source.x509Svid().id.toString(), id);
   return { id, issuer: Buffer.from(leaf.authorityKeyId ?? []).toString("hex") };

@@ -159,7 +159,7 @@ describe("the broker socket", () => {
     using connection = broker();
     const { svids } = await connection.api.fetchJWTSVID(
       { ...request, audience: ["a"] },
-      { signal, metadata, timeoutMs: 5_000 },
+      { signal, metadata, timeoutMs: 60_000 },
     );
     assert.equal(svids.length, 1);
   });

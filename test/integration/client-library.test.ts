@@ -232,7 +232,7 @@ describe("mutual TLS between SVIDs", () => {
     const credentials = grpcChannelCredentials(pair.client);
     const channel = openChannel({ target: `127.0.0.1:${port}`, credentials });
     const { signal } = new AbortController();
-    const answer = await createClient(Health, channel).check({}, { signal, timeoutMs: 5_000 });
+    const answer = await createClient(Health, channel).check({}, { signal, timeoutMs: 60_000 });
     assert.equal(answer.status, 1, methodPath(check));
     channel.close();
     grpc.forceShutdown();

@@ -10,14 +10,17 @@ import { postToCloud } from "../../server/cli/cloud/cloud-request.ts";
 
 const signal = new AbortController().signal;
 
-/** Asks a service that behaves so, with little time for it. */
-async function ask(listener: RequestListener, given: AbortSignal = signal): Promise<unknown> {
+/** Asks a service that behaves so, by default with little time for it. */
+async function ask(
+  listener: RequestListener,
+  { given = signal, timeoutMs = 300 }: { given?: AbortSignal; timeoutMs?: number } = {},
+): Promise<unknown> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
   try {
     const { port } = server.address() as AddressInfo;
     const request = { url: `http://127.0.0.1:${port}`, contentType: "text/plain", body: "secret" };
-    return await postToCloud({ ...request, timeoutMs: 300 }, given).catch((err: unknown) => err);
+    return await postToCloud({ ...request, timeoutMs }, given).catch((err: unknown) => err);
   } finally {
     server.closeAllConnections();
     server.close();
@@ -48,7 +51,10 @@ describe("postToCloud", () => {
 
   it("ends with its caller, and says so", async () => {
     const caller = new AbortController();
-    const err = await ask(() => caller.abort(new Error("interrupted")), caller.signal);
+    const err = await ask(() => caller.abort(new Error("interrupted")), {
+      given: caller.signal,
+      timeoutMs: 60_000,
+    });
     assert.ok(err instanceof CliError);
     assert.match(err.message, /does not answer: .*interrupted/);
   });

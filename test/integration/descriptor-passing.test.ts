@@ -19,7 +19,7 @@ import { requires } from "../support/requires.ts";
 import { TempDir } from "../support/temp-dir.ts";
 
 const { signal } = new AbortController();
-const options = { maxBytes: 64, timeoutMs: 10_000, clock, signal };
+const options = { maxBytes: 64, timeoutMs: 60_000, clock, signal };
 
 /** Accepts one connection before any of it is read. */
 async function acceptOne(path: string): Promise<{ server: Server; accepted: Promise<Socket> }> {
@@ -39,7 +39,7 @@ function spawnPeer(path: string, script: string): ChildProcess {
     import { once } from "node:events";
     import { sendDescriptorLine, receiveDescriptorLine } from ${file("runtime/peer/descriptor-line.ts")};
     import { systemClock as clock } from ${file("runtime/time/clock.ts")};
-    const options = { maxBytes: 64, timeoutMs: 10_000, clock, signal: new AbortController().signal };
+    const options = { maxBytes: 64, timeoutMs: 60_000, clock, signal: new AbortController().signal };
     const socket = connect(${JSON.stringify(path)});
     socket.pause();
     await once(socket, "connect");

@@ -381,7 +381,7 @@ if (requires("linux")) {
         socket.once("connect", () => resolve());
       });
       sendDescriptorLine(socket, hello, nothing.fd);
-      const options = { maxBytes: 512, timeoutMs: 5_000, clock, signal };
+      const options = { maxBytes: 512, timeoutMs: 60_000, clock, signal };
       const { text, descriptor } = await receiveDescriptorLine(socket, options);
       assert.equal(text, formatMessage({ type: "socket", kept: false }));
       assert.ok(descriptor !== undefined && isListeningSocket(descriptor.fd));

@@ -228,7 +228,7 @@ if (requires("linux")) {
       const name = "../holder.sock";
       sendDescriptorLine(socket, formatMessage({ type: "pod", version: 1, name }));
       const { signal } = new AbortController();
-      const options = { maxBytes: 512, timeoutMs: 5_000, clock, signal };
+      const options = { maxBytes: 512, timeoutMs: 60_000, clock, signal };
       const { text, descriptor } = await receiveDescriptorLine(socket, options);
       assert.equal(text, formatMessage({ type: "pod_gone", name }));
       assert.equal(descriptor, undefined);

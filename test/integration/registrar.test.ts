@@ -587,7 +587,7 @@ describe("the registrar", () => {
         const ids = await world.ids();
         return ids.length === 1 && ids[0] === "/b" ? true : undefined;
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
   });
 
@@ -677,7 +677,6 @@ describe("the registrar", () => {
         kube.put("pods", asObject(rawPod(`p${index}`)));
       }
     });
-    const startMs = performance.now();
     world.resource("ClusterSPIFFEID", "default", { spiffeIDTemplate: SA });
     using connection = world.server.admin();
     await eventually(
@@ -686,8 +685,7 @@ describe("the registrar", () => {
         const { registrars } = await connection.client(Admin).listRegistrars({}, CALL);
         return registrars[0]?.entries === 10_000n ? true : undefined;
       },
-      { timeoutMs: 90_000, intervalMs: 200 },
+      { timeoutMs: 60_000, intervalMs: 200 },
     );
-    assert.ok(performance.now() - startMs < 60_000);
   });
 });

@@ -14,7 +14,7 @@ import { EchoServer } from "../support/echo/echo-server.ts";
 import { frame, RawClient, statusOf } from "../support/echo/raw-client.ts";
 import { eventually } from "../support/eventually.ts";
 
-const options = { signal: new AbortController().signal, timeoutMs: 10_000 };
+const options = { signal: new AbortController().signal, timeoutMs: 60_000 };
 
 async function assertServes(server: EchoServer): Promise<void> {
   assert.equal((await server.client.say({ text: "still here" }, options)).text, "still here");

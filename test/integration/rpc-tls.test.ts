@@ -19,7 +19,7 @@ import { type EchoCaller, plainHandlers } from "../support/echo/echo-server.ts";
 import { Echo } from "../support/echo/gen/echo_pb.ts";
 import { dnsName, type Issued, subjectAltName, TestAuthority } from "../support/test-ca.ts";
 
-const options = { signal: new AbortController().signal, timeoutMs: 10_000 };
+const options = { signal: new AbortController().signal, timeoutMs: 60_000 };
 const validity = {
   notBefore: new Date("2020-01-01T00:00:00Z"),
   notAfter: new Date("2049-01-01T00:00:00Z"),

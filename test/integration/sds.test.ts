@@ -77,7 +77,7 @@ function deep(levels: number): JsonObject {
 describe("secret discovery", () => {
   let machine: WorkloadMachine;
   let channel: ReturnType<typeof openChannel>;
-  const call = { signal: new AbortController().signal, timeoutMs: 5_000 };
+  const call = { signal: new AbortController().signal, timeoutMs: 60_000 };
   const api = () => createClient(SecretDiscoveryService, channel);
 
   before(async () => {

@@ -196,7 +196,7 @@ describe("access", () => {
 describe("rate limits", () => {
   it("tell a caller when to come back, and others do not notice", async () => {
     await using server = await RunningServer.open({
-      limits: { rates: { status: { perSecond: 0.5, burst: 2 } } },
+      limits: { rates: { status: { perSecond: 0.01, burst: 2 } } },
     });
     const [one, other] = [await server.joinAgent(), await server.joinAgent()];
     using greedy = server.connect(one.identity);
@@ -209,7 +209,7 @@ describe("rate limits", () => {
       assert.equal(err.code, Status.RESOURCE_EXHAUSTED);
       assert.equal(err.reason, "rate_limited");
       const wait = retryDelayMs(err) ?? 0;
-      assert.ok(wait > 1_000 && wait <= 2_000, `${wait} ms`);
+      assert.ok(wait > 10_000 && wait <= 100_000, `${wait} ms`);
       return true;
     });
     await modest.client(Agent).postStatus({}, CALL);
@@ -217,7 +217,7 @@ describe("rate limits", () => {
 
   it("count a batch of SVIDs by its size", async () => {
     await using server = await RunningServer.open({
-      limits: { rates: { sign_x509: { perSecond: 1, burst: 10 } } },
+      limits: { rates: { sign_x509: { perSecond: 0.01, burst: 10 } } },
     });
     const { id: agentId, identity } = await server.joinAgent();
     const [entryId = ""] = await server.createEntries(agentId, "/web");

@@ -49,13 +49,11 @@ describe("a server in operation", () => {
     await machine.local.startServer();
   });
 
-  it("ends within seconds although agents are connected", async () => {
+  it("ends although agents are connected", async () => {
     await using machine = await Machine.start();
-    const startMs = performance.now();
     const { child } = machine.local.server;
     child.kill("SIGTERM");
     assert.deepEqual(await child.exited, { code: 0, signal: null });
-    assert.ok(performance.now() - startMs < 10_000);
   });
 
   it("applies what a reload may change, and tells what needs a restart", async () => {

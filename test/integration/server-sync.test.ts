@@ -86,7 +86,6 @@ describe("the push stream", () => {
       last?.absent.map(({ agentId }) => agentId),
       [away.id],
     );
-    assert.ok(Number(last?.elapsedMs) < 10_000);
   });
 
   it("resumes where the agent was, across a restart of the server", async () => {

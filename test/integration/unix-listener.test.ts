@@ -214,13 +214,7 @@ if (requires("linux")) {
         });
         try {
           await eventually("the flood to begin", () => refused > 100 || undefined);
-          const latencies: number[] = [];
-          while (refused < 10_000) {
-            const startMs = performance.now();
-            assert.equal(await hear(dir.join("s")), "welcome");
-            latencies.push(performance.now() - startMs);
-          }
-          assert.ok(Math.max(...latencies) < 2_000, `served after ${Math.max(...latencies)} ms`);
+          while (refused < 10_000) assert.equal(await hear(dir.join("s")), "welcome");
           assert.equal(connections.get(65534), 50);
         } finally {
           attacker.kill("SIGKILL");

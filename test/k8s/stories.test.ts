@@ -43,8 +43,9 @@ if (givenKubeconfig !== undefined) {
       chartOptionStories(story);
     });
     crowdStories(story);
-    isolationStories(story);
+    // Here nothing waits until the crowd has left.
     csiStories(story);
+    isolationStories(story);
     outageStories(story);
     chartStories(story);
   });

@@ -31,7 +31,7 @@ export interface PublishRequest {
   readonly volumeContext?: Record<string, string>;
 }
 
-const call: UnaryOptions = { signal: new AbortController().signal, timeoutMs: 10_000 };
+const call: UnaryOptions = { signal: new AbortController().signal, timeoutMs: 60_000 };
 
 /**
  * `assay csi run` as a process of its own in a mount namespace, which outlives it as a node's does, and the kubelet that calls it.

@@ -94,7 +94,7 @@ export class FilesWorld implements AsyncDisposable {
     return X509Source.open({
       address: this.address,
       pick: (svids) => svids.find(({ id }) => id.path === path),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
     });
   }
 

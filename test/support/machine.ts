@@ -66,7 +66,7 @@ export class Machine implements AsyncDisposable {
 
   /** The deadline and signal of one call. */
   get call(): { readonly signal: AbortSignal; readonly timeoutMs: number } {
-    return { signal: this.signal, timeoutMs: 10_000 };
+    return { signal: this.signal, timeoutMs: 60_000 };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -80,7 +80,7 @@ export function podAttestationStories(story: Story): void {
     const answerOf = async (name: string): Promise<Answer> => {
       await onNode(`rm -f /run/ask/${name}.out; touch /run/ask/${name}`);
       const read = (): Promise<string> => onNode(`cat /run/ask/${name}.out`);
-      return JSON.parse(await eventually(`the answer to ${name}`, read, { timeoutMs: 20_000 }));
+      return JSON.parse(await eventually(`the answer to ${name}`, read, { timeoutMs: 60_000 }));
     };
     const idsOf = async (name: string): Promise<readonly string[]> =>
       shortIds(await answerOf(name));

@@ -240,6 +240,8 @@ async function kubeletArguments(options: NodeOptions): Promise<readonly string[]
     oomScoreAdj: 0,
     clusterDNS: [addresses.dnsService],
     clusterDomain: "cluster.local",
+    // Tests kill containers more often than clusters do, and would wait a minute for the third time.
+    crashLoopBackOff: { maxContainerRestartPeriod: "1s" },
     // A test machine's disk may be full to any degree.
     evictionHard: {
       "memory.available": "1Mi",

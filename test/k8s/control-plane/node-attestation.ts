@@ -113,7 +113,7 @@ export function nodeAttestationStories(story: PlaneStory): void {
       await assert.rejects(attest(token), refused);
       await apiserver.start();
       await story.plane.untilReady();
-      await eventually("the attestation", () => attest(token), { timeoutMs: 20_000 });
+      await eventually("the attestation", () => attest(token), { timeoutMs: 60_000 });
     });
 
     test("evicts the agent of a deleted node, and refuses its token when the node is made anew", async () => {

@@ -138,10 +138,8 @@ export function chartStories(
     });
 
     test("uninstalling leaves the definitions and the volume, and nothing else", async () => {
-      for (const workload of workloads) {
-        await workload.delete();
-        await workload.untilGone();
-      }
+      for (const workload of workloads) await workload.delete();
+      for (const workload of workloads) await workload.untilGone();
       await deleteNamespaces(cluster(), namespace);
       await untilNamespacesGone(cluster());
       const roles = ["clusterrole,clusterrolebinding", "editor"];

@@ -88,9 +88,8 @@ export function csiStories(story: Story): void {
       await workload.untilIdentity(id);
       const since = Date.now();
       await kill("agent run");
-      const { at } = await workload.untilIdentity(id, { since });
+      await workload.untilIdentity(id, { since });
       const lines = await workload.lines();
-      assert.ok(at - since < 20_000, `${at - since} ms`);
       // The broken stream, and nobody who refused.
       const refusals = lines.filter((line) => line.at >= since && line.event === "refused");
       assert.ok(refusals.length <= 1, JSON.stringify(refusals));

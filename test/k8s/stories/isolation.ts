@@ -28,7 +28,7 @@ export function isolationStories(story: Story): void {
     after(() => deleteNamespaces(story.cluster, namespace));
 
     const workloads = new Map<string, Workload>();
-    const call = () => ({ signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 });
+    const call = () => ({ signal: AbortSignal.timeout(60_000), timeoutMs: 60_000 });
 
     test("workloads run on both nodes", async () => {
       const { cluster } = story;

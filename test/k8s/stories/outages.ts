@@ -111,8 +111,12 @@ export function outageStories(story: Story): void {
       assert.match(told, /"complete"/);
       await apiserver.start();
       await cluster.plane.untilReady();
-      const workload = await Workload.create(cluster, { name: "after-api", namespace });
-      // Scheduler and kubelets come back at their own pace.
+      const workload = await Workload.create(cluster, {
+        name: "after-api",
+        namespace,
+        node: "node2",
+      });
+      // Kubelets come back at their own pace; the scheduler takes longer still, and nothing here is its.
       await workload.untilRunning({ timeoutMs: 120_000 });
       await workload.untilIdentity(id);
       await workload.delete();
@@ -160,10 +164,10 @@ async function tokenOf(node: Node, agent: Pod): Promise<string> {
 }
 
 /** The kubelet takes one second to start a container again; the rest is for a busy machine. */
-const soonMs = 10_000;
+const soonMs = 30_000;
 
-/** Longer than the caches and connections that would hide it last; the long variant is a minute. */
-const awayMs = process.env["ASSAY_TEST_LONG"] === undefined ? 15_000 : 60_000;
+/** Whoever watches is cut off and tries again later each time; the long variant is a minute. */
+const awayMs = process.env["ASSAY_TEST_LONG"] === undefined ? 8_000 : 60_000;
 
 const serverPods = `/api/v1/namespaces/${system}/pods?labelSelector=app.kubernetes.io%2Fname%3Dassay-server`;
 

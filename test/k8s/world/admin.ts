@@ -38,7 +38,7 @@ export class Admin implements Disposable {
 
   /** All entries; there are few enough for one answer. */
   async entries(): Promise<readonly Entry[]> {
-    const call = { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 };
+    const call = { signal: AbortSignal.timeout(60_000), timeoutMs: 60_000 };
     return (await this.client(Entries).listEntries({}, call)).entries;
   }
 
