@@ -3,7 +3,12 @@ import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { refused } from "../../test/support/refused.ts";
 import { FederationLimitsSchema } from "../gen/assay/federation/v1/limits_pb.ts";
-import { decodeFederationLimits, encodeFederationLimits, MAX_LIMITS } from "./federation-limits.ts";
+import {
+  decodeFederationLimits,
+  encodeEnd,
+  encodeFederationLimits,
+  MAX_LIMITS,
+} from "./federation-limits.ts";
 
 const message = (fields: object) => create(FederationLimitsSchema, fields);
 
@@ -21,6 +26,17 @@ describe("federation limits", () => {
     ]) {
       const given = message(fields);
       assert.deepEqual(encodeFederationLimits("a.test", decodeFederationLimits("l", given)), given);
+    }
+  });
+
+  it("have an end where one was given, however long ago", () => {
+    for (const [endsAt, seconds] of [
+      [undefined, 0n],
+      [new Date("1960-01-01T00:00:00Z"), 1n],
+      [new Date("1970-01-01T00:00:00.5Z"), 1n],
+      [new Date("2030-01-01T00:00:00.5Z"), 1_893_456_000n],
+    ] as const) {
+      assert.equal(encodeEnd(endsAt), seconds);
     }
   });
 

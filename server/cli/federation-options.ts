@@ -1,6 +1,7 @@
 /** The options of commands that write relationships with foreign trust domains. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Command, Option } from "commander";
+import { encodeEnd } from "../../proto/convert/federation-limits.ts";
 import type { BundleEndpointSchema } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import type {
   FederationLimits,
@@ -139,7 +140,7 @@ function limitsOf(
     endsAt:
       endsAt === undefined
         ? (current?.endsAt ?? 0n)
-        : BigInt(Math.floor(parseTimeOption("--ends-at", endsAt).getTime() / 1000)),
+        : encodeEnd(parseTimeOption("--ends-at", endsAt)),
     owner: owner ?? current?.owner ?? "",
     purpose: purpose ?? current?.purpose ?? "",
   };

@@ -80,6 +80,18 @@ describe("secret discovery", () => {
   const call = { signal: new AbortController().signal, timeoutMs: 60_000 };
   const api = () => createClient(SecretDiscoveryService, channel);
 
+  /** Waits until the agent lists a refusal for this reason. */
+  const refused = (reason: string) =>
+    eventually("a refusal", async () => {
+      const admin = openChannel({ target: `unix:${machine.adminSocket}` });
+      try {
+        const { refusals } = await createClient(AgentAdmin, admin).listRefusals({}, call);
+        return refusals.some(({ reasonCode }) => reasonCode === reason) || undefined;
+      } finally {
+        admin.close();
+      }
+    });
+
   before(async () => {
     machine = await WorkloadMachine.open();
     channel = openChannel({ target: machine.address.replace("unix://", "unix:") });
@@ -121,17 +133,18 @@ describe("secret discovery", () => {
     machine.views.grant();
     using proxy = new TestProxy(channel, { resourceNames: ["default"] });
     const next = proxy.next();
-    await eventually("a refusal", async () => {
-      const admin = openChannel({ target: `unix:${machine.adminSocket}` });
-      try {
-        const { refusals } = await createClient(AgentAdmin, admin).listRefusals({}, call);
-        return refusals.some(({ reasonCode }) => reasonCode === "no_entry") || undefined;
-      } finally {
-        admin.close();
-      }
-    });
+    await refused("no_entry");
     machine.views.grant("/web");
     assert.deepEqual((await next).names, ["default"]);
+  });
+
+  it("says of a name that is not granted that it is not, whatever other streams have", async () => {
+    machine.views.grant("/web");
+    using proxy = new TestProxy(channel, { resourceNames: ["spiffe://td.test/db"] });
+    const next = proxy.next();
+    await refused("secret_not_granted");
+    machine.views.grant("/web", "/db");
+    assert.deepEqual((await next).names, ["spiffe://td.test/db"]);
   });
 
   it("sends only what has changed, to a proxy that never acknowledges too", async () => {

@@ -166,8 +166,11 @@ export class SdsApi implements Handlers<typeof SecretDiscoveryService, WorkloadP
   ): Promise<void> {
     await this.#deps.clock.sleep(Math.max(session.waitMs(), 1_000), signal);
     if (signal.aborted) return;
-    if (refusalOf(feed.value) !== undefined || !stream.holdsSecrets) session.refused(feed.value);
-    else if (stream.missing().length > 0) session.refused(feed.value, "secret_not_granted");
+    const view = feed.value;
+    const missing = stream.missing();
+    const isOwn = view.entries.some(({ spiffeId }) => missing.includes(spiffeId));
+    if (refusalOf(view) !== undefined || view.identities.length === 0) session.refused(view);
+    else if (missing.length > 0) session.refused(view, isOwn ? undefined : "secret_not_granted");
   }
 
   #entitled(
