@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { Child } from "../../../deploy/local/child.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type Host, onlyChildOf } from "./host.ts";
 
 /** A process of the cluster that runs on one of its machines. */
@@ -36,12 +38,18 @@ export class Component {
   async kill(): Promise<void> {
     if (this.#child === undefined) return;
     await this.#signal("SIGKILL");
+    // Stopped, it would not notice.
+    this.#child.kill("SIGCONT");
     await this.#child.exited;
   }
 
   /** Lets it hang: connections stay, and nothing answers. */
   async pause(): Promise<void> {
+    const child = this.#child;
     await this.#signal("SIGSTOP");
+    if (child === undefined) return;
+    // The one that waits for it stops a moment later. Told to go on before that, it would stop for good.
+    await eventually(`${this.name} to stop`, async () => (await isStopped(child.pid)) || undefined);
   }
 
   async resume(): Promise<void> {
@@ -60,4 +68,10 @@ export class Component {
     if (this.#child?.running !== true) return;
     process.kill(await onlyChildOf(this.#child.pid), signal);
   }
+}
+
+/** proc_pid_stat(5): the state follows the name in parentheses. */
+async function isStopped(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }
