@@ -15,6 +15,7 @@ import { languageStories } from "./stories/languages.ts";
 import { outageStories } from "./stories/outages.ts";
 import { secondClusterStories } from "./stories/second-cluster.ts";
 import { serverOfEdge } from "./world/edge.ts";
+import { explainFirstFailure } from "./world/explain.ts";
 import { Stage } from "./world/stage.ts";
 import { startWithImages } from "./world/world.ts";
 
@@ -24,6 +25,7 @@ if (givenKubeconfig !== undefined) {
     const story = new Stage(() => GivenCluster.open(kubeconfig));
     before(() => story.open());
     after(() => story[Symbol.asyncDispose]());
+    explainFirstFailure(story);
 
     identityStories(story);
     crowdStories(story);
@@ -34,6 +36,7 @@ if (givenKubeconfig !== undefined) {
     const story = new Stage(() => startWithImages());
     before(() => story.open(serverOfEdge));
     after(() => story[Symbol.asyncDispose]());
+    explainFirstFailure(story);
 
     // These wait a lot and are in nobody's way.
     suite("at the same time", { concurrency: true }, () => {
