@@ -9,6 +9,7 @@ import { chartStories } from "./stories/chart.ts";
 import { chartOptionStories } from "./stories/chart-options.ts";
 import { crowdStories } from "./stories/crowd.ts";
 import { csiStories } from "./stories/csi.ts";
+import { filesStories } from "./stories/files.ts";
 import { identityStories } from "./stories/identities.ts";
 import { isolationStories } from "./stories/isolation.ts";
 import { languageStories } from "./stories/languages.ts";
@@ -43,6 +44,7 @@ if (givenKubeconfig !== undefined) {
       secondClusterStories(story);
       identityStories(story);
       languageStories(story);
+      filesStories(story);
       chartOptionStories(story);
     });
     crowdStories(story);
