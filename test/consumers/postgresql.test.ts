@@ -16,8 +16,9 @@ import { requires } from "../support/requires.ts";
 import { LiveSession, query, SteadyQueries } from "../support/steady-queries.ts";
 
 const PAGE = "postgresql.md";
-const ROTATIONS = 3;
-const QUERIES_EACH = 10;
+const isLong = process.env["ASSAY_TEST_LONG"] === "1";
+const ROTATIONS = isLong ? 30 : 3;
+const QUERIES_EACH = isLong ? 100 : 10;
 
 if (requires("linux", "postgres")) {
   test("PostgreSQL and its clients go through rotations without a failed query", async (t) => {

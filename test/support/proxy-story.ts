@@ -130,8 +130,9 @@ class LiveStream implements AsyncDisposable {
   }
 }
 
-const ROTATIONS = 3;
-const REQUESTS_EACH = 50;
+const isLong = process.env["ASSAY_TEST_LONG"] === "1";
+const ROTATIONS = isLong ? 30 : 3;
+const REQUESTS_EACH = isLong ? 200 : 50;
 
 /** A proxy with a page that tells how to set it up. */
 export interface ProxyStory {
@@ -181,7 +182,7 @@ export async function proveProxy(
 }
 
 /**
- * Rotates three times; each time the server comes to show the new certificate, and goes on answering. No request fails, and the
+ * Rotates several times; each time the server comes to show the new certificate, and goes on answering. No request fails, and the
  * stream goes on through all of it.
  *
  * @param rotate resolves with the serial number of the new certificate
