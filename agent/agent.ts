@@ -183,7 +183,7 @@ function refusalRecorder(core: Core): OnRefused {
 
 /** Where brokers connect, if any may: mutual TLS with the agent's own SVID. */
 function brokerOptions({ config }: AgentDeps, core: Core): BrokerOptions | undefined {
-  const { brokers, socket, maxStreams } = config.broker;
+  const { brokers, socket, maxStreams, rate } = config.broker;
   if (brokers.length === 0) return undefined;
   const { trust: bundles, identity } = core;
   const x509Svid = (): X509Svid => {
@@ -197,6 +197,7 @@ function brokerOptions({ config }: AgentDeps, core: Core): BrokerOptions | undef
     trustDomain,
     tls: { svid: { x509Svid }, bundles },
     maxStreams,
+    rate,
   };
 }
 

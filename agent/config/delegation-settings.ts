@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { Rate } from "../../runtime/time/token-buckets.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import { type SocketSettings, socketSchema } from "./serving-settings.ts";
 
@@ -7,6 +8,7 @@ export interface DelegationSettings {
   /** SPIFFE IDs; without any the API is not served. */
   readonly delegates: readonly string[];
   readonly maxStreams: number;
+  readonly rate: Rate;
 }
 
 /** Who may take identities of this node's workloads over the SPIFFE Broker API. */
@@ -15,6 +17,7 @@ export interface BrokerSettings {
   readonly brokers: readonly string[];
   readonly socket: SocketSettings;
   readonly maxStreams: number;
+  readonly rate: Rate;
 }
 
 const spiffeId = z.string().superRefine((text, context) => {
@@ -32,6 +35,24 @@ const maxStreams = z
   .default(1024)
   .describe("Open streams of one of them, that is mostly one for each workload.");
 
+const rate = z
+  .strictObject({
+    perSecond: z
+      .number()
+      .positive()
+      .max(1_000_000)
+      .default(500)
+      .describe("Calls a second that it may make on average; a stream counts once."),
+    burst: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(2000)
+      .describe("Calls that it may make at once after a pause."),
+  })
+  .prefault({})
+  .describe("How often one of them may call. Others are not affected by it.");
+
 /** See {@link DelegationSettings}. */
 export const delegationSchema: z.ZodPrefault<z.ZodType<DelegationSettings>> = z
   .strictObject({
@@ -42,6 +63,7 @@ export const delegationSchema: z.ZodPrefault<z.ZodType<DelegationSettings>> = z
         "SPIFFE IDs of those who may call. A caller is attested, and must hold one of them. Others than root also have to be let in by adminSocket.mode.",
       ),
     maxStreams,
+    rate,
   })
   .prefault({})
   .describe(
@@ -59,6 +81,7 @@ export const brokerSchema: z.ZodPrefault<z.ZodType<BrokerSettings>> = z
       "Where brokers connect, with mutual TLS (SPIFFE_BROKER_SOCKET).",
     ),
     maxStreams,
+    rate,
   })
   .prefault({})
   .describe(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { CallerLimits, limitKey } from "./caller-limits.ts";
 
 const id = "4f1c0a7e".repeat(8);
@@ -25,6 +26,23 @@ describe("CallerLimits", () => {
     assert.equal(limits.call(hostile), undefined);
     assert.ok(limits.stream(hostile));
     assert.equal(limits.stream(hostile), undefined);
+  });
+
+  it("lets each caller call so often, and then says when to try again", async () => {
+    const clock = new FakeClock();
+    const limits = new CallerLimits({
+      connectionsPerCaller: 1,
+      streamsPerCaller: 1,
+      callsPerCaller: 1,
+      rate: { allowed: { perSecond: 2, burst: 3 }, clock },
+    });
+    for (let i = 0; i < 3; i += 1) limits.countCall("a");
+    const tooOften = { code: 8, reason: "rate_limited", message: /try again in 500 ms$/ };
+    assert.throws(() => limits.countCall("a"), tooOften);
+    limits.countCall("b");
+    await clock.advance(500);
+    limits.countCall("a");
+    assert.throws(() => limits.countCall("a"), tooOften);
   });
 });
 

@@ -1,4 +1,7 @@
+import { rateLimited } from "../../proto/convert/status.ts";
 import { unavailable } from "../../runtime/errors/status-error.ts";
+import type { Clock } from "../../runtime/time/clock.ts";
+import { type Rate, TokenBuckets } from "../../runtime/time/token-buckets.ts";
 import { containerHead } from "../workload-attestation/cgroup.ts";
 import type { Refusals } from "./refusals.ts";
 import type { WorkloadPeer } from "./workload-peer.ts";
@@ -14,6 +17,8 @@ export interface CallerLimitSettings {
   readonly streamsPerCaller: number;
   /** Calls with one answer that one caller may have under way. */
   readonly callsPerCaller: number;
+  /** How often one caller may call, streams among them; as often as it likes unless given. */
+  readonly rate?: { readonly allowed: Rate; readonly clock: Pick<Clock, "monotonicMs"> };
 }
 
 /** Counts what each caller holds. Forgets callers that hold nothing. */
@@ -22,9 +27,18 @@ export class CallerLimits {
   readonly #connections = new Counter();
   readonly #streams = new Counter();
   readonly #calls = new Counter();
+  readonly #buckets: TokenBuckets | undefined;
 
   constructor(settings: CallerLimitSettings) {
     this.#settings = settings;
+    this.#buckets = settings.rate && new TokenBuckets(settings.rate.clock);
+  }
+
+  /** Counts another call. @throws {StatusError} RESOURCE_EXHAUSTED with google.rpc.RetryInfo when it comes too soon */
+  countCall(key: string): void {
+    const { rate } = this.#settings;
+    const waitMs = rate && this.#buckets?.take(key, rate.allowed);
+    if (waitMs) throw rateLimited("this caller", rate.allowed.perSecond, waitMs);
   }
 
   /** @returns a handle to dispose when the connection ends, or undefined when the caller has enough */
@@ -83,13 +97,19 @@ class Counter {
  * Counts a call of any service against its caller before any of its message is here, so that one caller can make this agent
  * hold no more than its streams and calls times the largest message, over all its connections.
  *
- * @throws {StatusError} UNAVAILABLE when the caller has enough
+ * @throws {StatusError} UNAVAILABLE when the caller has enough, RESOURCE_EXHAUSTED when it calls too often
  */
 export function admitCall(
   o: { readonly limits: CallerLimits; readonly refusals: Refusals },
   { credentials: { pid, uid }, limitKey }: WorkloadPeer,
   { isStream }: { readonly isStream: boolean },
 ): Disposable {
+  try {
+    o.limits.countCall(limitKey);
+  } catch (err) {
+    o.refusals.add({ reason: "caller_limit", pid, uid });
+    throw err;
+  }
   const admission = isStream ? o.limits.stream(limitKey) : o.limits.call(limitKey);
   if (admission !== undefined) return admission;
   o.refusals.add({ reason: "caller_limit", pid, uid });

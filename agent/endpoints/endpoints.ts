@@ -9,6 +9,7 @@ import { isSameProcess } from "../../runtime/peer/process-watch.ts";
 import type { UnixEndpoint } from "../../runtime/peer/unix-listener.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { Rate } from "../../runtime/time/token-buckets.ts";
 import type { WorkloadViews } from "../cache/workload-view.ts";
 import type { DelegationSettings } from "../config/delegation-settings.ts";
 import type { SdsSettings } from "../config/sds-settings.ts";
@@ -54,6 +55,8 @@ export interface BrokerOptions
   extends Pick<BrokerEndpointDeps, "endpoint" | "trustDomain" | "tls" | "maxStreams"> {
   /** SPIFFE IDs. */
   readonly brokers: readonly string[];
+  /** How often one of them may call. */
+  readonly rate: Rate;
 }
 
 const attestationTimeLimitMs = 5_000;
@@ -87,8 +90,9 @@ export class Endpoints implements AsyncDisposable {
       counters,
       clock,
     };
-    const limitsWith = (streamsPerCaller: number): CallerLimits =>
+    const limitsWith = (streamsPerCaller: number, allowed?: Rate): CallerLimits =>
       new CallerLimits({
+        ...(allowed && { rate: { allowed, clock } }),
         connectionsPerCaller: limits.maxConnectionsPerCaller,
         streamsPerCaller,
         callsPerCaller: limits.maxCallsPerCaller,
@@ -108,7 +112,7 @@ export class Endpoints implements AsyncDisposable {
       }),
     );
     if (deps.workloadSocket) opening.use(await workloads.listen(deps.workloadSocket));
-    const { delegates, maxStreams } = deps.delegation;
+    const { delegates, maxStreams, rate } = deps.delegation;
     opening.use(
       await AdminEndpoint.open({
         endpoint: deps.adminSocket,
@@ -119,7 +123,7 @@ export class Endpoints implements AsyncDisposable {
             : {
                 ...session,
                 delegates: new Set(delegates),
-                limits: limitsWith(maxStreams),
+                limits: limitsWith(maxStreams, rate),
                 maxStreams: maxStreams + limits.maxCallsPerCaller,
               },
         attestProcess: (pid, signal) => attestProcess(explaining, pid, signal),
@@ -138,7 +142,7 @@ export class Endpoints implements AsyncDisposable {
           ...session,
           ...broker,
           brokers: new Set(broker.brokers),
-          limits: limitsWith(broker.maxStreams),
+          limits: limitsWith(broker.maxStreams, broker.rate),
           maxStreams: broker.maxStreams + limits.maxCallsPerCaller,
           maxMessageBytes: limits.maxMessageBytes,
           log: log.child({ component: "broker_api" }),

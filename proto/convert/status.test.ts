@@ -45,7 +45,7 @@ describe("agentDenied", () => {
 
 describe("rateLimited", () => {
   it("says when to try again", () => {
-    const err = rateLimited("too many attestations", 1_500);
+    const err = rateLimited("attest", 2, 1_500);
     assert.equal(err.code, Status.RESOURCE_EXHAUSTED);
     assert.equal(err.reason, "rate_limited");
     assert.equal(retryDelayMs(err), 1_500);

@@ -58,7 +58,8 @@ export function agentDenialReason(err: StatusError): PermissionDeniedDetails_Rea
 }
 
 /** RESOURCE_EXHAUSTED with the time after which to try again. */
-export function rateLimited(message: string, retryAfterMs: number): StatusError {
+export function rateLimited(limit: string, perSecond: number, retryAfterMs: number): StatusError {
+  const message = `rate limit for ${limit} reached (${perSecond} a second), try again in ${retryAfterMs} ms`;
   return resourceExhausted(message, {
     reason: "rate_limited",
     details: [retryInfo(retryAfterMs)],

@@ -1,12 +1,5 @@
 import * as z from "zod";
-
-/** How often one caller may do something: a token bucket. */
-export interface Rate {
-  /** How many calls or items a second the bucket gains. */
-  readonly perSecond: number;
-  /** How many it holds at most, and at first. */
-  readonly burst: number;
-}
+import type { Rate } from "../../runtime/time/token-buckets.ts";
 
 const rate = (perSecond: number, burst: number, description: string) =>
   z

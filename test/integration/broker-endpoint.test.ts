@@ -52,7 +52,7 @@ describe("the broker socket", () => {
   const views = new FakeWorkloadViews();
   const { authority } = views;
   const refusals = new Refusals(systemClock);
-  const state = { now: testNow, bundle: bundleOf(authority) };
+  const state = { clockMs: 0, now: testNow, bundle: bundleOf(authority) };
   const bundles: BundleSource = { bundleFor: (each) => state.bundle.bundleFor(each) };
   const stack = new AsyncDisposableStack();
   let path: string;
@@ -71,6 +71,10 @@ describe("the broker socket", () => {
           connectionsPerCaller: 4,
           streamsPerCaller: 2,
           callsPerCaller: 2,
+          rate: {
+            allowed: { perSecond: 1, burst: 200 },
+            clock: { monotonicMs: () => state.clockMs },
+          },
         }),
         maxStreams: 4,
         maxMessageBytes: 64 * 1024,
@@ -176,6 +180,22 @@ describe("the broker socket", () => {
       reason: "caller_limit",
     });
     for (const stream of streams) await stream.return?.();
+  });
+
+  it("refuses what one caller asks too often, and says when to try again", async () => {
+    using connection = broker();
+    const ask = () =>
+      connection.api.fetchJWTSVID(
+        { ...request, audience: ["a"] },
+        { signal, metadata, timeoutMs: 30_000 },
+      );
+    const refusal = (async () => {
+      for (let i = 0; i < 250; i += 1) await ask();
+    })();
+    await assert.rejects(refusal, { code: Status.RESOURCE_EXHAUSTED });
+    state.clockMs += 60_000;
+    assert.equal((await ask()).svids.length, 1);
+    state.clockMs += 600_000;
   });
 
   const ends = [

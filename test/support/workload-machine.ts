@@ -1,4 +1,5 @@
 import { chmod } from "node:fs/promises";
+import { delegationSchema } from "../../agent/config/delegation-settings.ts";
 import { sdsSchema } from "../../agent/config/sds-settings.ts";
 import type { LimitSettings } from "../../agent/config/serving-settings.ts";
 import { Endpoints } from "../../agent/endpoints/endpoints.ts";
@@ -59,7 +60,7 @@ export class WorkloadMachine implements AsyncDisposable {
         adminUids: new Set([process.getuid?.() ?? 0]),
         limits: { ...limits, ...changes },
         sds: sdsSchema.parse({}),
-        delegation: { delegates: [], maxStreams: 16 },
+        delegation: delegationSchema.parse({}),
         waitForIdentityMs: 0,
         views,
         attestation: attestors,
