@@ -14,9 +14,13 @@ export interface Bench {
   readonly seconds: number;
   /** How many times, of whatever is counted; the benchmark's own default when not given. */
   readonly count: number | undefined;
+  /** How long a soak lasts. */
+  readonly minutes: number;
   readonly signal: AbortSignal;
   /** For agents that consist of a connection only. */
   readonly fleet: BareAgentOptions;
+  /** How many credentials of a kind the server has issued since it started. */
+  issued(kind: "x509" | "jwt"): Promise<number>;
   pause(ms: number): Promise<void>;
   /** Prints a line. */
   print(line: string): void;

@@ -1,7 +1,7 @@
 // `npm run bench -- NAME...`: measures over the public API, with real TLS and processes, and prints figures; it judges nothing.
 // Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted), --release FOLDER (measure the release
-// there instead of the sources), --flags "FLAGS" (for its Node, in place of its own), --runs N (all of it so often, for medians),
-// --json FILE (the figures of all runs).
+// there instead of the sources), --flags "FLAGS" (for its Node, in place of its own), --minutes M (how long a soak lasts, which only
+// runs when it is named), --runs N (all of it so often, for medians), --json FILE (the figures of all runs).
 
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -11,6 +11,7 @@ import {
   releasedCommand,
   unbuiltCommand,
 } from "../../deploy/local/assay-command.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { LocalMachine } from "../../deploy/local/local-machine.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { listenForShutdown } from "../../runtime/process/signals.ts";
@@ -22,12 +23,15 @@ import { benchEntries } from "./entries.ts";
 import { Figures, formatFigure } from "./figures.ts";
 import { benchFirstAnswer } from "./first-answer.ts";
 import { benchIssue } from "./issue.ts";
+import { issuedBy } from "./issued.ts";
 import { benchJwt } from "./jwt.ts";
 import { describeMachine, machineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPush } from "./push.ts";
+import { benchRenewals } from "./renewals.ts";
 import { benchRestart } from "./restart.ts";
 import { benchSds } from "./sds.ts";
+import { benchSoak } from "./soak.ts";
 
 const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["issue", benchIssue],
@@ -39,6 +43,8 @@ const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["agents", benchAgents],
   ["memory", benchMemory],
   ["sds", benchSds],
+  ["renewals", benchRenewals],
+  ["soak", benchSoak],
 ]);
 
 const trustDomain = "bench.test";
@@ -62,23 +68,26 @@ async function main(signal: AbortSignal): Promise<void> {
       count: { type: "string" },
       release: { type: "string" },
       flags: { type: "string" },
+      minutes: { type: "string", default: "30" },
       runs: { type: "string", default: "1" },
       json: { type: "string" },
     },
   });
-  const names = positionals.length === 0 ? [...benchmarks.keys()] : positionals;
+  const names = positionals.length === 0 ? [...benchmarks.keys()].filter(isShort) : positionals;
   const unknown = names.find((name) => !benchmarks.has(name));
   if (unknown !== undefined) {
     throw new Error(`unknown benchmark ${unknown}, one of: ${[...benchmarks.keys()].join(", ")}`);
   }
   const seconds = Number(values.seconds);
+  const minutes = Number(values.minutes);
   const count = values.count === undefined ? undefined : Number(values.count);
   print(describeMachine());
   const command = commandOf(values.release, values.flags);
   const figures = new Figures();
   const takenAt = new Date().toISOString();
   for (let run = 0; run < Number(values.runs); run++) {
-    for (const name of names) await runOne(name, { seconds, count, signal }, command, figures);
+    for (const name of names)
+      await runOne(name, { seconds, minutes, count, signal }, command, figures);
   }
   print(`\n${figures.toTable()}`);
   if (values.json === undefined) return;
@@ -108,19 +117,20 @@ function commandOf(release: string | undefined, flags: string | undefined): Assa
 /** Each benchmark has processes and state of its own. */
 async function runOne(
   name: string,
-  options: Pick<Bench, "seconds" | "count" | "signal">,
+  options: Pick<Bench, "seconds" | "minutes" | "count" | "signal">,
   command: AssayCommand,
   figures: Figures,
 ): Promise<void> {
   const { signal } = options;
   await using dir = await TempDir.open(0o755);
   const limits = { rates, maxConnectionsPerAddress: 25_000 };
+  const port = await freePort(0);
   const machine = await LocalMachine.prepare({
     home: dir.path,
     trustDomain,
     clock: systemClock,
     signal,
-    server: { limits },
+    server: { limits, observability: { port } },
     agent: { limits: { maxStreamsPerCaller: 4_096, maxCallsPerCaller: 4_096 } },
     command,
   });
@@ -132,6 +142,7 @@ async function runOne(
     server,
     agent: () => machine.startAgent(),
     fleet: { admin: server, address: `127.0.0.1:${machine.port}`, trustDomain, signal },
+    issued: (kind) => issuedBy(port, kind, signal),
     pause: (ms) => systemClock.sleep(ms, signal),
     print,
     report(row, measured) {
@@ -140,6 +151,10 @@ async function runOne(
       print(`${row}: ${each.join(", ")}`);
     },
   });
+}
+
+function isShort(name: string): boolean {
+  return name !== "soak";
 }
 
 using shutdown = listenForShutdown({ graceMs: 20_000, forceExit: (code) => process.exit(code) });

@@ -13,6 +13,7 @@ export class SyncedAgent implements AsyncDisposable {
   readonly #agent: BareAgent;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  #stopStream = new AbortController();
 
   constructor(agent: BareAgent) {
     this.#agent = agent;
@@ -34,11 +35,18 @@ export class SyncedAgent implements AsyncDisposable {
     return this.#failures;
   }
 
+  /** Ends the stream; the next one begins a moment later. */
+  reconnect(): void {
+    this.#stopStream.abort();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const before = this.#streams;
-      await this.#stream(signal).catch(() => {});
+      this.#stopStream = new AbortController();
+      const stop = AbortSignal.any([signal, this.#stopStream.signal]);
+      await this.#stream(stop).catch(() => {});
       if (this.#streams === before) this.#failures += 1;
       await sleep(Math.random() * reconnectWithinMs, undefined, { signal }).catch(() => {});
     }
