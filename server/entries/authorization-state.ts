@@ -16,7 +16,7 @@ export class AuthorizationState {
   readonly graph: EntryGraph = new EntryGraph();
   readonly agents: AttestedAgents = new AttestedAgents();
   readonly #aliases = new NodeAliases();
-  readonly #shared = new SharedParts();
+  readonly #shared = new SharedParts((id) => this.graph.textOf(id));
   readonly #serverId: string;
 
   /** @param serverId the parent ID of node aliases: "spiffe://<trust domain>/spire/server" */

@@ -18,6 +18,11 @@ export class EntryGraph {
     return this.#byId.get(id);
   }
 
+  /** The same text as a parent or an entry here already has it, so that memory holds it once. */
+  textOf(id: string): string {
+    return this.#firstChild.get(id)?.parentId ?? this.#firstNamesake.get(id)?.spiffeId ?? id;
+  }
+
   /** Adds an entry in place of the one with its ID. */
   put(entry: IndexedEntry): void {
     this.remove(entry.id);

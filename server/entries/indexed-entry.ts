@@ -1,6 +1,7 @@
-import { type Selector, selectorKey } from "../../proto/selector.ts";
+import type { Selector } from "../../proto/selector.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
 import { Interner } from "./interner.ts";
+import { SelectorInterner } from "./selector-interner.ts";
 
 /** What many entries have in common: everything but who they are and whom they match. */
 export type EntryTerms = Omit<
@@ -29,8 +30,8 @@ export class IndexedEntry {
 
   constructor(entry: AuthorizedEntryRecord, shared: SharedParts) {
     this.id = entry.id;
-    this.spiffeId = shared.texts.intern(entry.spiffeId);
-    this.parentId = shared.texts.intern(entry.parentId);
+    this.spiffeId = shared.textOf(entry.spiffeId);
+    this.parentId = shared.textOf(entry.parentId);
     this.selectors = entry.selectors.map((selector) => shared.selectors.intern(selector));
     this.revisionNumber = entry.revisionNumber;
     this.createdAt = entry.createdAt;
@@ -46,9 +47,14 @@ export class IndexedEntry {
 
 /** What entries share. */
 export class SharedParts {
-  readonly texts: Interner<string> = new Interner((text) => text);
-  readonly selectors: Interner<Selector> = new Interner(selectorKey);
+  readonly selectors: SelectorInterner = new SelectorInterner();
   readonly terms: Interner<EntryTerms> = new Interner((terms) => JSON.stringify(terms));
+  /** An ID as others have it, to have it in memory once. */
+  readonly textOf: (id: string) => string;
+
+  constructor(textOf: (id: string) => string) {
+    this.textOf = textOf;
+  }
 }
 
 function termsOf(entry: AuthorizedEntryRecord): EntryTerms {

@@ -1,13 +1,13 @@
 /**
- * Gives equal texts one copy in memory. Of a million entries most share a handful of selector types, values, trust domains and
- * terms. It forgets everything when it is full, so values that never come again cost nothing for long.
+ * Gives equal values one copy in memory. Of a million entries most share a handful of terms. It forgets everything when it is full,
+ * so values that never come again cost nothing for long.
  */
 export class Interner<Value> {
   readonly #keyOf: (value: Value) => string;
   readonly #limit: number;
   readonly #known = new Map<string, Value>();
 
-  constructor(keyOf: (value: Value) => string, limit = 50_000) {
+  constructor(keyOf: (value: Value) => string, limit = 4_000) {
     this.#keyOf = keyOf;
     this.#limit = limit;
   }
