@@ -1,12 +1,13 @@
 /**
  * Options of Node for the parts that run on every node of a cluster, or in every pod, and whose memory counts there: the heap's youngest part stays
- * small. The rest they ask for themselves once they stand (settle-down.ts). docs/performance.md has the
- * figures. A server runs with Node's own settings.
+ * small. The rest they ask for themselves once they stand (settle-down.ts). A server's is larger, as it makes much that is soon garbage, and
+ * still a quarter of what Node would let it have, in each of its threads. docs/performance.md has the figures.
  */
 const nodeOptions: Readonly<Record<string, string>> = {
   "agent run": "--max-semi-space-size=1",
   "csi run": "--max-semi-space-size=1",
   "files run": "--max-semi-space-size=1",
+  "server run": "--max-semi-space-size=4",
 };
 
 /**

@@ -58,6 +58,9 @@ export class StoreWorker {
     const answers: Answer[] = [];
     for (const task of tasks) answers.push(await answer(task.id, () => this.#query(task)));
     this.#report({ kind: "answers", answers });
+    // A scan comes past every page once: what it leaves in SQLite's cache serves nobody, and would stay there.
+    const isScan = tasks.some(({ request }) => request.operation === "scanEntries");
+    if (isScan) this.#database.handle.pragma("shrink_memory");
   }
 
   #query({ request }: ReadTask): Promise<unknown> {
