@@ -49,7 +49,7 @@ export async function findSuites(
     },
     {
       name: "federation and consumers",
-      concurrency: 1,
+      concurrency: 2,
       timeoutMs: (options.long ? 30 : 5) * minute,
       files: files.filter((file) => isIn("federation")(file) || isIn("consumers")(file)),
     },
