@@ -31,7 +31,7 @@ export function rawMethod(method: DescMethod): RawMethod {
     requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
     responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
     requestSerialize: identity,
-    requestDeserialize: identity,
+    requestDeserialize: methodKind === "server_streaming" ? onItsOwn : identity,
     responseSerialize: identity,
     responseDeserialize: identity,
   };
@@ -55,6 +55,14 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 /** The same memory as a plain Uint8Array, so that `bytes` fields of a decoded message are not Buffers. */
 export function asBytes(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/**
+ * grpc-js keeps the request of a call until the call ends, and what it received is a piece of Node's pool: a stream that stays open would
+ * hold 64 KiB for the sake of a few bytes.
+ */
+function onItsOwn(buffer: Buffer): Buffer {
+  return asBuffer(new Uint8Array(buffer));
 }
 
 function identity(buffer: Buffer): Buffer {
