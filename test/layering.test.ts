@@ -66,7 +66,7 @@ const homes = {
   "better-sqlite3": ["server/store/"],
   kysely: ["server/store/"],
   pino: ["runtime/log"],
-  koffi: ["runtime/peer/", "runtime/mount/"],
+  koffi: ["runtime/peer/", "runtime/mount/", "runtime/memory/"],
   "@peculiar/x509": ["server/ca/", "deploy/local/"],
   "reflect-metadata": ["server/ca/", "deploy/local/"],
   jose: ["spiffe/jwt/"],

@@ -13,8 +13,9 @@ async function leave(state: { readonly aborted: boolean }): Promise<number> {
   await using folder = await TempDir.open();
   const script = `
     const { settleDown } = await import(${JSON.stringify(source)});
-    const signal = ${state.aborted} ? AbortSignal.abort() : new AbortController().signal;
-    await settleDown({ sleep: async () => {} }, signal);
+    const ending = new AbortController();
+    const sleeps = [() => ${state.aborted} && ending.abort(), () => ending.abort()];
+    await settleDown({ sleep: async () => sleeps.shift()() }, ending.signal);
     process.stdout.write("done");
     process.stdin.resume();`;
   const env = { ...process.env, NODE_COMPILE_CACHE: folder.path };

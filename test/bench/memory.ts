@@ -5,6 +5,9 @@ import { idleCores, memoryFigures, memoryOf } from "./process-usage.ts";
 
 const firstUid = 200_000;
 
+/** By then an agent that has nothing to do has given back what it does not need. */
+const REST_MS = 45_000;
+
 /** What the agent takes for workloads with an entry, a process and a stream each, every one a user of its own. Needs root. */
 export async function benchMemory(bench: Bench): Promise<void> {
   const { machine, signal, count = 100 } = bench;
@@ -17,6 +20,8 @@ export async function benchMemory(bench: Bench): Promise<void> {
   const print = async (title: string): Promise<void> => {
     bench.report(title, memoryFigures(await memoryOf(pid)));
   };
+  await print("agent without workloads, just started");
+  await bench.pause(REST_MS);
   await print("agent without workloads");
   await using stack = new AsyncDisposableStack();
   const workloads: ForeignWorkload[] = [];
@@ -27,6 +32,8 @@ export async function benchMemory(bench: Bench): Promise<void> {
     workloads.push(stack.use(ForeignWorkload.start(agent.workloadSocket, uid)));
   }
   await Promise.all(workloads.map(({ first }) => first));
+  await print(`agent with ${count} workloads, just served`);
+  await bench.pause(REST_MS);
   await print(`agent with ${count} workloads`);
   const idle = await idleCores(pid, () => bench.pause(10_000));
   bench.report(`agent with ${count} workloads`, [idle]);

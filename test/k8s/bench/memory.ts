@@ -1,12 +1,16 @@
 // What the product's processes take.
 
+import { systemClock } from "../../../runtime/time/clock.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { type Bench, Crew } from "./bench.ts";
 import type { Figure } from "./figure.ts";
 import { processesOf, residentOf } from "./processes.ts";
 import { readyPod, replaceAgent } from "./system-pods.ts";
 
-/** Memory of a fresh agent with 1, 50 and 100 pods, each of them made at once, and of the server with 100. */
+/** By then an agent that has nothing to do has given back what it does not need. */
+const REST_MS = 45_000;
+
+/** Memory of a fresh agent with 1, 50 and 100 pods, each of them made at once and left alone for a while, and of the server with 100. */
 export async function benchMemory(bench: Bench): Promise<readonly Figure[]> {
   const { cluster } = bench;
   await replaceAgent(cluster);
@@ -20,6 +24,7 @@ export async function benchMemory(bench: Bench): Promise<readonly Figure[]> {
   ]) {
     stack.use(await Crew.start(bench, `memory-${name}`, more));
     pods += more;
+    await systemClock.sleep(REST_MS, bench.signal);
     const title = `agent, ${pods} pod${pods === 1 ? "" : "s"}`;
     figures.push({ name: title, p50: await memoryOf(cluster, "assay-agent") });
   }
