@@ -13,8 +13,8 @@ const UNIFORM_STEPS = 2 ** 48 - 1;
 
 /** How much is drawn at once for small demands: drawing costs ten times as much as handing out. */
 const POOL_BYTES = 4096;
-/** Whoever wants more than this has it drawn for themselves. */
-const MAX_POOLED_BYTES = 64;
+/** Serial numbers and names are no longer than this; what is may be a secret, and does not wait in memory. */
+const MAX_POOLED_BYTES = 20;
 
 let pool = new Uint8Array(0);
 let used = 0;
