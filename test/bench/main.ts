@@ -133,6 +133,8 @@ async function runOne(
     server: { limits, observability: { port } },
     agent: { limits: { maxStreamsPerCaller: 4_096, maxCallsPerCaller: 4_096 } },
     command,
+    // A million entries on a busy machine.
+    timeoutMs: 300_000,
   });
   await using _ = machine;
   const server = await machine.startServer();

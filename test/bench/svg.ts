@@ -33,6 +33,7 @@ export function drawChart(chart: Chart): string {
   const placeY = (y: number): number => area.bottom - (y / top) * (area.bottom - area.top);
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${markupFree(chart.title)}</title>`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     text(width / 2, 22, chart.title, 'text-anchor="middle" font-size="15"'),
     ...yTicks.flatMap((y) => [
