@@ -11,6 +11,7 @@ const SOCK_CLOEXEC = 0o2_000_000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77;
+const EINTR = 4;
 const ENOPROTOOPT = 92;
 const SYS_PIDFD_OPEN = 434;
 const POLLIN = 1;
@@ -44,7 +45,11 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
     const request = Buffer.alloc(8);
     request.writeInt32LE(pidfd);
     request.writeInt16LE(POLLIN, 4);
-    return poll(request, 1, 0) !== 0;
+    for (;;) {
+      const ready = poll(request, 1, 0);
+      // A signal of ours interrupts the question although it waits for nothing, and is no answer.
+      if (ready >= 0 || koffi.errno() !== EINTR) return ready !== 0;
+    }
   };
 
   const openProcess = (pid: number): ProcessHandle => {
