@@ -1,4 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
+import { setImmediate as turnEnd } from "node:timers/promises";
 import { describeError } from "../errors/describe.ts";
 import { Feed, type ReadFeed } from "../feed.ts";
 import { syncDirectory } from "../files/replace-file.ts";
@@ -234,21 +235,29 @@ export class Journal implements AsyncDisposable {
 
   async #write(): Promise<void> {
     do {
+      // The event loop then has handled everything that had arrived when it last looked: all lines that come of it, from whichever
+      // connections, are one write.
       await turnEnd();
       const group = this.#queue.splice(0, MAX_GROUP_LINES);
       this.#awaited -= group.reduce((sum, { written }) => sum + (written === undefined ? 0 : 1), 0);
       try {
-        this.#writeSinceMs = this.#options.clock.monotonicMs();
-        void this.#watch();
-        await this.#writeGroup(group);
-        this.#writeSinceMs = undefined;
+        await this.#writeWatched(group);
       } catch (err) {
-        this.#writeSinceMs = undefined;
         this.#fail([...group, ...this.#queue], err);
         await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
         if (this.#closed.signal.aborted) return;
       }
     } while (this.#isPressing);
+  }
+
+  async #writeWatched(group: readonly Waiting[]): Promise<void> {
+    this.#writeSinceMs = this.#options.clock.monotonicMs();
+    void this.#watch();
+    try {
+      await this.#writeGroup(group);
+    } finally {
+      this.#writeSinceMs = undefined;
+    }
   }
 
   /**
@@ -348,16 +357,6 @@ export class Journal implements AsyncDisposable {
   #endFlushes(): void {
     for (const resolve of this.#flushing.splice(0)) resolve();
   }
-}
-
-/**
- * Resolves when the event loop has handled everything that had arrived when it last looked. All lines that come of it, from whichever
- * connections, are one write.
- */
-function turnEnd(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 function renderGroup(

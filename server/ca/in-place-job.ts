@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { KnownBadKeys } from "../policy/key-policy.ts";
 import type { X509Authority } from "./authority.ts";
 import { signTbs } from "./sign-tbs.ts";
@@ -15,7 +16,7 @@ export class InPlaceJob {
     // One turn later, and behind the journal, which asks for that turn as soon as it is given the intent: so the intent is on its way
     // to the disk while we calculate.
     this.#prepared = Promise.resolve()
-      .then(turn)
+      .then(() => turn())
       .then(() => items.map((item) => prepareSvid(item, template, issuer, knownBad)));
   }
 
@@ -28,10 +29,4 @@ export class InPlaceJob {
     }
     return signed;
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../../runtime/time/clock.ts";
 import type { ReadOperations } from "../contract/operations.ts";
 import { type GroupResult, runGroup, type WriteRequest } from "../group.ts";
@@ -120,8 +121,4 @@ function runQuery<K extends keyof ReadOperations>(
   input: ReadOperations[K]["input"],
 ): Promise<ReadOperations[K]["output"]> {
   return readOperations[operation](db, input);
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
