@@ -19,20 +19,8 @@ import { jsonOf } from "../../server/cli/cloud/cloud-json.ts";
 import { parseXml, textAt } from "../../server/cli/cloud/xml.ts";
 import { SpiffeError } from "../../spiffe/error.ts";
 import { readWitSvid } from "../../spiffe/svid/wit-svid.ts";
-import { fuzzing } from "../support/fuzzing.ts";
+import { fuzzing, readOrRefused } from "../support/fuzzing.ts";
 import { damagedText } from "../support/hostile.ts";
-
-type Refusal = new (...args: never[]) => Error;
-
-/** A parser may refuse in its own words, and nothing else. @returns what it read */
-function readOrRefused<T>(read: () => T, refusal: Refusal): T | undefined {
-  try {
-    return read();
-  } catch (err) {
-    assert.ok(err instanceof refusal, String(err));
-    return undefined;
-  }
-}
 
 const helperConf = `agent_address = "/run/api.sock"
 cmd_args = "-a \\"b c\\"" # of the command

@@ -23,7 +23,7 @@ import { limitsOf, limitsRecordOf } from "../../server/federation/relationship-v
 import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import { IdPattern } from "../../spiffe/id/id-pattern.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
-import { fuzzing } from "../support/fuzzing.ts";
+import { fuzzing, readOrRefused } from "../support/fuzzing.ts";
 import { damagedText } from "../support/hostile.ts";
 
 // Few letters, so that patterns and paths meet; the dot, because it means something elsewhere.
@@ -59,16 +59,6 @@ const limits = fc
   .map(({ any, ...terms }) =>
     any ? new FederationLimits({ any, endsAt: terms.endsAt }) : new FederationLimits(terms),
   );
-
-/** A parser of messages may refuse, and nothing else. @returns what it read */
-function readOrRefused<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (err) {
-    assert.ok(err instanceof StatusError, String(err));
-    return undefined;
-  }
-}
 
 suite("fuzzing: limits of a federation", () => {
   test("a pattern matches the same paths here and as a regular expression elsewhere", () => {
@@ -154,8 +144,9 @@ suite("fuzzing: limits of a federation", () => {
     });
     fc.assert(
       fc.property(message, (given) => {
-        const read = readOrRefused(() =>
-          decodeFederationLimits("limits", create(FederationLimitsSchema, given)),
+        const read = readOrRefused(
+          () => decodeFederationLimits("limits", create(FederationLimitsSchema, given)),
+          StatusError,
         );
         if (read === undefined) return;
         assert.equal(read.isAny, given.any);
@@ -225,7 +216,10 @@ suite("fuzzing: bundle endpoints", () => {
     fc.assert(
       fc.property(relationship, (given) => {
         const wire = create(FederationRelationshipSchema, given);
-        const read = readOrRefused(() => decodeRelationship("r", wire, { own: "own.test" }));
+        const read = readOrRefused(
+          () => decodeRelationship("r", wire, { own: "own.test" }),
+          StatusError,
+        );
         if (read?.endpoint === undefined) return;
         const record = {
           trustDomain: read.trustDomain,

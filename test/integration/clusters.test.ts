@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
-import { runAssay } from "../../assay.ts";
 import { Admin } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import { ExitCode } from "../../runtime/cli/exit-code.ts";
 import { FakeKubeApi } from "../fakes/fake-kube-api.ts";
 import { AGENT_TOKEN, addAgentPod } from "../support/agent-pod.ts";
 import { eventually } from "../support/eventually.ts";
+import { runCli } from "../support/run-cli.ts";
 import { CALL, csrOf, newKey, RunningServer, type Settings } from "../support/running-server.ts";
 import { TempDir } from "../support/temp-dir.ts";
 
@@ -24,20 +24,9 @@ async function openCluster(dir: TempDir) {
 
 /** `assay cluster ...` against a server. */
 async function cluster(server: RunningServer, ...args: readonly string[]) {
-  let out = "";
-  let err = "";
   const socket = ["--socket", server.dir.join("admin.sock"), "--output", "json"];
-  const code = await runAssay(["cluster", ...args, ...socket], {
-    write: (text) => {
-      out += text;
-    },
-    writeError: (text) => {
-      err += text;
-    },
-    readInput: async () => "",
-    env: {},
-    signal: CALL.signal,
-  });
+  const command = ["cluster", ...args, ...socket];
+  const { code, output: out, errors: err } = await runCli(command, CALL.signal);
   return { code, out, err, value: out === "" ? undefined : JSON.parse(out) };
 }
 
