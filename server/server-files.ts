@@ -1,5 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "../runtime/files/is-missing.ts";
 import { replaceFile } from "../runtime/files/replace-file.ts";
 import type { Random } from "../runtime/random.ts";
 import { randomUuid } from "../runtime/uuid.ts";
@@ -40,7 +41,7 @@ export async function readServerId(dataDir: string, random: Random): Promise<str
     if (!ID.test(id)) throw new Error(`${path} does not hold a server ID; remove it for a new one`);
     return id;
   } catch (err) {
-    if (!(err instanceof Error && "code" in err && err.code === "ENOENT")) throw err;
+    if (!isMissing(err)) throw err;
   }
   const id = randomUuid(random);
   await replaceFile(path, `${id}\n`, { mode: 0o600 });

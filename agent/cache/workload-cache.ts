@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { Bundle, JWTKey, WITKey } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Selector } from "../../proto/selector.ts";
 import {
   invalidArgument,
@@ -311,19 +311,14 @@ export class WorkloadCache implements WorkloadViews {
   /** Takes WIT-SVIDs back from an earlier run, as issued under `epoch`: those that the own bundle still has a good key for. */
   restoreWitSvids(held: readonly HeldToken<WitSvid>[], epoch: string): void {
     this.witSvids?.restore(held, epoch);
-    this.#keepGoodWits(this.bundles.get(this.#deps.trustDomain)?.wire);
-  }
-
-  #keepGoodWits(own: Bundle | undefined): void {
-    const good = (own?.witAuthorities ?? []).filter(({ tainted }) => !tainted);
-    this.witSvids?.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
+    const own = this.bundles.get(this.#deps.trustDomain)?.wire;
+    this.witSvids?.keepSignedBy(goodKeyIds(own?.witAuthorities ?? []));
   }
 
   #setAuthorities(own: Bundle): void {
     this.svids.setAuthorities(signingAuthorities(own));
-    const good = own.jwtAuthorities.filter(({ tainted }) => !tainted);
-    this.jwtSvids.keepSignedBy(new Set(good.map(({ keyId }) => keyId)));
-    this.#keepGoodWits(own);
+    this.jwtSvids.keepSignedBy(goodKeyIds(own.jwtAuthorities));
+    this.witSvids?.keepSignedBy(goodKeyIds(own.witAuthorities));
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {
@@ -358,6 +353,10 @@ export class WorkloadCache implements WorkloadViews {
 function firstEnd(bundles: Iterable<CachedBundle>): Date | undefined {
   const ends = [...bundles].flatMap(({ limits: { endsAt } }) => (endsAt ? [endsAt.getTime()] : []));
   return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+}
+
+function goodKeyIds(authorities: readonly (JWTKey | WITKey)[]): ReadonlySet<string> {
+  return new Set(authorities.filter(({ tainted }) => !tainted).map(({ keyId }) => keyId));
 }
 
 function isAllowed(entry: CachedEntry, audience: string): boolean {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { rateSchema } from "../../runtime/config/rate.ts";
 import type { Rate } from "../../runtime/time/token-buckets.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import { type SocketSettings, socketSchema } from "./serving-settings.ts";
@@ -35,23 +36,14 @@ const maxStreams = z
   .default(1024)
   .describe("Open streams of one of them, that is mostly one for each workload.");
 
-const rate = z
-  .strictObject({
-    perSecond: z
-      .number()
-      .positive()
-      .max(1_000_000)
-      .default(500)
-      .describe("Calls a second that it may make on average; a stream counts once."),
-    burst: z
-      .int()
-      .min(1)
-      .max(10_000_000)
-      .default(2000)
-      .describe("Calls that it may make at once after a pause."),
-  })
-  .prefault({})
-  .describe("How often one of them may call. Others are not affected by it.");
+const rate = rateSchema(
+  { perSecond: 500, burst: 2000 },
+  {
+    perSecond: "Calls a second that it may make on average; a stream counts once.",
+    burst: "Calls that it may make at once after a pause.",
+    whole: "How often one of them may call. Others are not affected by it.",
+  },
+);
 
 /** See {@link DelegationSettings}. */
 export const delegationSchema: z.ZodPrefault<z.ZodType<DelegationSettings>> = z

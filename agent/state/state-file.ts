@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { isMissing } from "../../runtime/files/is-missing.ts";
 import { replaceFile } from "../../runtime/files/replace-file.ts";
 
 /**
@@ -72,7 +73,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+    if (isMissing(err)) return undefined;
     throw new Error(`state file ${path}: cannot be opened`, { cause: err });
   }
 }

@@ -8,6 +8,7 @@ import {
   readSync,
   rmdirSync,
 } from "node:fs";
+import { isMissing } from "../files/is-missing.ts";
 
 /** The same on x64 and arm64 (asm-generic/fcntl.h): a handle on a place in the file system, not on what is in it. */
 const O_PATH = 0o10_000_000;
@@ -119,8 +120,4 @@ export class Directory implements Disposable {
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }
-}
-
-function isMissing(err: unknown): boolean {
-  return err instanceof Error && "code" in err && err.code === "ENOENT";
 }

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "../../runtime/files/is-missing.ts";
 import { replaceFile } from "../../runtime/files/replace-file.ts";
 import type { KeyAndCertificate } from "../../runtime/http/document-server.ts";
 import type { AcmeSettings } from "../config/acme-settings.ts";
@@ -80,7 +81,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+    if (isMissing(err)) return undefined;
     throw err;
   }
 }

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { invalidArgument } from "../../runtime/errors/status-error.ts";
+import { isMissing } from "../../runtime/files/is-missing.ts";
 import { syncDirectory } from "../../runtime/files/replace-file.ts";
 import {
   follows,
@@ -233,7 +234,7 @@ async function readFolder(path: string): Promise<readonly string[]> {
   try {
     return (await readdir(path)).sort();
   } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return [];
+    if (isMissing(err)) return [];
     throw err;
   }
 }

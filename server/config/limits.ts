@@ -1,24 +1,16 @@
 import * as z from "zod";
+import { rateSchema } from "../../runtime/config/rate.ts";
 import type { Rate } from "../../runtime/time/token-buckets.ts";
 
-const rate = (perSecond: number, burst: number, description: string) =>
-  z
-    .strictObject({
-      perSecond: z
-        .number()
-        .positive()
-        .max(1_000_000)
-        .default(perSecond)
-        .describe("Calls or items a second that the caller may make on average."),
-      burst: z
-        .int()
-        .min(1)
-        .max(10_000_000)
-        .default(burst)
-        .describe("Calls or items that the caller may make at once after a pause."),
-    })
-    .prefault({})
-    .describe(description);
+const rate = (perSecond: number, burst: number, whole: string) =>
+  rateSchema(
+    { perSecond, burst },
+    {
+      perSecond: "Calls or items a second that the caller may make on average.",
+      burst: "Calls or items that the caller may make at once after a pause.",
+      whole,
+    },
+  );
 
 /** A kind of call with a bucket of its own. */
 export type LimitClass =

@@ -4,12 +4,7 @@
  */
 import type { SecureContextOptions } from "node:tls";
 import { Feed, type ReadFeed } from "../../../runtime/feed.ts";
-import { CertificateFiles } from "../../../runtime/http/certificate-files.ts";
-import {
-  DocumentServer,
-  type HandshakeOnly,
-  type ServedDocument,
-} from "../../../runtime/http/document-server.ts";
+import { DocumentServer, type ServedDocument } from "../../../runtime/http/document-server.ts";
 import type { Logger } from "../../../runtime/log.ts";
 import type { Random } from "../../../runtime/random.ts";
 import type { Clock } from "../../../runtime/time/clock.ts";
@@ -18,7 +13,7 @@ import { formatBundleDocument } from "../../../spiffe/bundle/bundle-document.ts"
 import type { X509Svid } from "../../../spiffe/svid/x509-svid.ts";
 import { contextOptionsOf } from "../../../spiffe/tls/secure-context.ts";
 import type { AcmeCertificate } from "../../acme/acme-certificate.ts";
-import { AcmeContext } from "../../acme/acme-context.ts";
+import { openWebCertificate, type ShownCertificate } from "../../acme/web-certificate.ts";
 import type { BundleEndpointSettings } from "../../config/federation-settings.ts";
 
 export interface BundleEndpointDeps {
@@ -33,39 +28,26 @@ export interface BundleEndpointDeps {
 
 export class BundleEndpoint implements AsyncDisposable {
   readonly #server: DocumentServer;
-  readonly #run: (signal: AbortSignal) => Promise<void>;
-  /** Where the certificate is obtained by ACME. */
-  readonly acme: AcmeCertificate | undefined;
+  readonly #shown: ShownCertificate;
 
   /** Listens when it returns. @throws {Error} when the certificate cannot be used, or the address is taken */
   static async open(deps: BundleEndpointDeps): Promise<BundleEndpoint> {
-    const { settings, clock, log } = deps;
-    if (settings.profile.type === "https_web_acme") {
-      const acme = await AcmeContext.open({ ...deps, settings: settings.profile });
-      const { challenges } = acme.certificate;
-      const server = await listen(deps, acme.current, challenges);
-      return new BundleEndpoint(server, (stop) => acme.run(stop), acme.certificate);
-    }
-    if (settings.profile.type === "https_web") {
-      const files = await CertificateFiles.open(settings.profile, { clock, log });
-      return new BundleEndpoint(await listen(deps, files.current), (stop) => files.run(stop));
-    }
-    const certificate = new Feed<SecureContextOptions>(contextOptionsOf(deps.identity.value));
-    return new BundleEndpoint(await listen(deps, certificate), async (stop) => {
-      for await (const svid of deps.identity.subscribe(stop)) {
-        certificate.set(contextOptionsOf(svid));
-      }
-    });
+    const { profile } = deps.settings;
+    const shown =
+      profile.type === "https_spiffe"
+        ? ownIdentity(deps.identity)
+        : await openWebCertificate(profile, deps);
+    return new BundleEndpoint(await listen(deps, shown), shown);
   }
 
-  private constructor(
-    server: DocumentServer,
-    run: (signal: AbortSignal) => Promise<void>,
-    acme?: AcmeCertificate,
-  ) {
+  private constructor(server: DocumentServer, shown: ShownCertificate) {
     this.#server = server;
-    this.#run = run;
-    this.acme = acme;
+    this.#shown = shown;
+  }
+
+  /** Where the certificate is obtained by ACME. */
+  get acme(): AcmeCertificate | undefined {
+    return this.#shown.acme;
   }
 
   get port(): number {
@@ -74,7 +56,7 @@ export class BundleEndpoint implements AsyncDisposable {
 
   /** Follows the certificate. Resolves once `signal` aborts. */
   run(signal: AbortSignal): Promise<void> {
-    return this.#run(signal);
+    return this.#shown.run(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,10 +64,18 @@ export class BundleEndpoint implements AsyncDisposable {
   }
 }
 
+/** Shows the server's own X509-SVID as https_spiffe has it. */
+function ownIdentity(identity: ReadFeed<X509Svid>): ShownCertificate {
+  const certificate = new Feed<SecureContextOptions>(contextOptionsOf(identity.value));
+  const run = async (signal: AbortSignal): Promise<void> => {
+    for await (const svid of identity.subscribe(signal)) certificate.set(contextOptionsOf(svid));
+  };
+  return { certificate, run };
+}
+
 function listen(
   { settings, bundle, log }: BundleEndpointDeps,
-  certificate: ReadFeed<SecureContextOptions>,
-  handshakeOnly?: HandshakeOnly,
+  { certificate, handshakeOnly }: ShownCertificate,
 ): Promise<DocumentServer> {
   const { address, port, path, maxConnections } = settings;
   let last: { readonly bundle: Bundle; readonly document: ServedDocument } | undefined;
