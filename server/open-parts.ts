@@ -83,8 +83,9 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
   );
   // A listener accepts as soon as it listens, which is before the others are there.
   const complete = Promise.withResolvers<void>();
-  const inject = (socket: Duplex, connectionId: string): void => {
-    void complete.promise.then(() => rpc.inject(socket, connectionId));
+  const inject = async (socket: Duplex, connectionId: string): Promise<void> => {
+    await complete.promise;
+    rpc.inject(socket, connectionId);
   };
   const adminSocket: AdminSocket = opening.use(
     await AdminSocket.open({

@@ -14,7 +14,7 @@ export interface AdminSocketDeps {
   /** What a user may do, asked at each call; undefined for users that may not connect. */
   readonly grantsOfUser: (uid: number) => Grants | undefined;
   /** Starts to serve a connection whose caller is known. */
-  readonly inject: (socket: Socket, connectionId: string) => void;
+  readonly inject: (socket: Socket, connectionId: string) => Promise<void>;
   readonly log: Logger;
   readonly random: Random;
 }
@@ -66,7 +66,7 @@ export class AdminSocket implements AsyncDisposable {
     const caller = new LocalPeer(peer, this.#deps.grantsOfUser);
     this.#callers.set(connectionId, caller);
     socket.once("close", () => this.#callers.delete(connectionId));
-    this.#deps.inject(socket, connectionId);
+    void this.#deps.inject(socket, connectionId);
     void caller.readPath();
   }
 }

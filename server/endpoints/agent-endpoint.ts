@@ -35,8 +35,8 @@ export interface AgentEndpointDeps {
   readonly bundle: ReadFeed<Bundle>;
   readonly callers: NetworkCallers;
   readonly ids: Ids;
-  /** Starts to serve a connection whose caller is known. */
-  readonly inject: (socket: TLSSocket, connectionId: string) => void;
+  /** Starts to serve a connection. Rejects when its caller is known no more: the connection was ended before it began. */
+  readonly inject: (socket: TLSSocket, connectionId: string) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -126,7 +126,7 @@ export class AgentEndpoint implements AsyncDisposable {
       socket.once("close", () => callers.remove(connectionId));
       if (client === undefined) callers.admitAnonymous(connectionId, address);
       else await callers.admit(connectionId, address, client.svid, client.graceMs);
-      this.#deps.inject(socket, connectionId);
+      await this.#deps.inject(socket, connectionId);
     } catch (err) {
       log.info({ caller_addr: address, reason: describeError(err) }, "Refused a connection");
       socket.destroy();

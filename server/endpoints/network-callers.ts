@@ -82,11 +82,11 @@ export class NetworkCallers implements Disposable {
     await this.#load(caller);
   }
 
-  /** The caller of a connection that was taken in. */
+  /** The caller of a connection that was taken in. @throws {Error} once the connection was ended */
   callerOf(connectionId: string): Caller {
     const caller =
       this.#authenticated.get(connectionId)?.caller ?? this.#anonymous.get(connectionId);
-    if (caller === undefined) throw new TypeError("unknown connection");
+    if (caller === undefined) throw new Error("the connection was ended");
     return caller;
   }
 
