@@ -48,9 +48,8 @@ if (givenKubeconfig !== undefined) {
       chartOptionStories(story);
     });
     crowdStories(story);
-    // Here nothing waits until the crowd has left.
-    csiStories(story);
     isolationStories(story);
+    csiStories(story);
     outageStories(story);
     chartStories(story);
   });

@@ -15,6 +15,7 @@ import {
   deleteNamespaces,
   installChart,
   system,
+  untilNamespacesGone,
 } from "../world/world.ts";
 import type { Story } from "./story.ts";
 
@@ -34,7 +35,11 @@ interface CsiNode extends KubeObject {
 
 export function csiStories(story: Story): void {
   suite("the socket in pods", () => {
-    before(() => createNamespace(story.cluster, namespace));
+    before(async () => {
+      // A kubelet that ends a crowd takes longer to start an agent again than clients wait for an answer.
+      await untilNamespacesGone(story.cluster);
+      await createNamespace(story.cluster, namespace);
+    });
     after(async () => {
       await deleteNamespaces(story.cluster, namespace);
       await installChart(story.cluster);
