@@ -10,6 +10,8 @@ import { isPrefetched, SlotTable } from "./x509-svid-slots.ts";
 /** Longest pause between two attempts for one SVID. */
 const MAX_RETRY_MS = 60_000;
 const FIRST_RETRY_MS = 500;
+/** How much later than the SVID that an open stream waits for an entry's spare is ordered. */
+const SPARE_PAUSE_MS = 50;
 /** What a tainted authority signed is replaced within this time, not in one burst. */
 const TAINT_SPREAD_MS = 5_000;
 
@@ -96,6 +98,7 @@ export class X509SvidCache {
       }
     }
     if (entry.prefetch) this.#slots.ensurePrefetched(entry, this.#deps.clock.monotonicMs());
+    if ([...this.#slots.of(entry.id)].some(({ users }) => users > 0)) this.#pauseSpare(entry.id);
     this.#deps.onDue();
   }
 
@@ -116,7 +119,10 @@ export class X509SvidCache {
     slot.users += 1;
     slot.executable ??= executable;
     slot.usedAtMs = nowMs;
-    if (slot.record === undefined) this.#takeSpare(slot);
+    if (slot.record === undefined) {
+      this.#takeSpare(slot);
+      this.#pauseSpare(entry.id);
+    }
     if (isStale(slot)) this.#deps.onDue();
     return true;
   }
@@ -336,6 +342,13 @@ export class X509SvidCache {
     slot.renewAtMs = clock.monotonicMs() + record.renewAt.getTime() - clock.now().getTime();
     slot.lifeMs = lifeOf(record);
     this.#markTainted(slot, record);
+  }
+
+  // Ordered at the same moment as what an open stream waits for, it would take the node's and the server's time from that.
+  #pauseSpare(entryId: string): void {
+    const spare = this.#slots.get(entryId, undefined);
+    if (spare === undefined || !isStale(spare)) return;
+    spare.retryAtMs = Math.max(spare.retryAtMs, this.#deps.clock.monotonicMs() + SPARE_PAUSE_MS);
   }
 
   #takeSpare(slot: Slot): void {
