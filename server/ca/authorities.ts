@@ -18,7 +18,8 @@ import type { KeyHandle, KeyManager } from "../keymanager/key-manager.ts";
 import type { JwsAlgorithm } from "../keymanager/key-type.ts";
 import type { AuthorityKind, AuthorityRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
-import { type ActiveAuthorities, openTokenAuthority, openX509Authority } from "./authority.ts";
+import { openActiveAuthorities } from "./active-authorities.ts";
+import type { ActiveAuthorities } from "./authority.ts";
 import {
   type AuthorityKeyTypes,
   type AuthorityLane,
@@ -284,33 +285,8 @@ export class Authorities {
   }
 
   #openActive(): ActiveAuthorities {
-    const open = <T>(kind: AuthorityKind, as: (record: AuthorityRecord) => T): T | undefined => {
-      const record = this.list(kind).findLast(({ state }) => state === "active");
-      return record === undefined ? undefined : as(record);
-    };
-    const key = ({ keyRef }: AuthorityRecord) => this.#deps.keys.find(keyRef);
-    const token = (record: AuthorityRecord) => {
-      const handle = key(record);
-      return handle === undefined ? undefined : openTokenAuthority(record, handle);
-    };
-    const x509 = open("x509", (record) => {
-      const handle = key(record);
-      return handle === undefined ? undefined : openX509Authority(record, handle);
-    });
-    const wit = open("wit", token);
-    const jwts = this.list("jwt").flatMap((record) => {
-      const authority = record.state === "active" ? token(record) : undefined;
-      return authority === undefined ? [] : [[authority.algorithm, authority] as const];
-    });
-    const byAlgorithm = new Map(jwts);
-    const standard = this.lane("jwt")?.algorithm;
-    const jwt = standard === undefined ? undefined : byAlgorithm.get(standard);
-    return {
-      ...(x509 === undefined ? {} : { x509 }),
-      ...(jwt === undefined ? {} : { jwt }),
-      ...(wit === undefined ? {} : { wit }),
-      jwtByAlgorithm: byAlgorithm,
-    };
+    const findKey = (ref: string) => this.#deps.keys.find(ref);
+    return openActiveAuthorities(this.#records, findKey, this.lane("jwt")?.algorithm);
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
