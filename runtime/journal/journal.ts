@@ -4,31 +4,21 @@ import { describeError } from "../errors/describe.ts";
 import { Feed, type ReadFeed } from "../feed.ts";
 import { syncDirectory } from "../files/replace-file.ts";
 import type { Clock } from "../time/clock.ts";
-import { type JournalPosition, renderLine } from "./line.ts";
-import { type CutTail, type Recovery, recoverJournal } from "./recover.ts";
-import {
-  listSegments,
-  type OpenSegmentFile,
-  openSegmentFile,
-  type SegmentFile,
-  segmentAt,
-} from "./segment.ts";
+import { ChainFile, type ChainFileOptions } from "./chain-file.ts";
+import type { JournalPosition } from "./line.ts";
+import { type CutTail, recoverJournal } from "./recover.ts";
+import { listSegments } from "./segment.ts";
 
 // A journal is a file of JSON lines, each of which names its place and the hash of the line before it. So a line can be neither
 // changed nor taken out of the middle unseen; that none is missing at the end, only a witness of a later head can tell.
 
 /** What a journal needs. */
-export interface JournalOptions {
-  /** Created with mode 0700 if it is missing. One journal and one process to a folder. */
-  readonly directory: string;
+export interface JournalOptions extends ChainFileOptions {
   readonly clock: Clock;
-  /** A segment that has reached this length is followed by a new one. */
-  readonly maxSegmentBytes?: number;
   /** Most lines that wait for a disk that cannot be written to, or is slower than they come. */
   readonly maxHeld?: number;
   /** The line that is written first when writing works again. */
   readonly recoveredBody?: (outage: JournalOutage) => string;
-  readonly openFile?: OpenSegmentFile;
 }
 
 /** Whether lines can be written. */
@@ -57,7 +47,6 @@ interface Waiting {
   readonly refused?: (err: Error) => void;
 }
 
-const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const DEFAULT_HELD = 100_000;
 const MAX_GROUP_LINES = 2000;
 const RETRY_MS = 1000;
@@ -89,9 +78,7 @@ export class Journal implements AsyncDisposable {
   readonly #options: JournalOptions;
   readonly #state = new Feed<JournalState>({ writable: true });
   readonly #closed = new AbortController();
-  #file: SegmentFile;
-  #fileBytes: number;
-  #head: JournalPosition;
+  readonly #chain: ChainFile;
   #queue: Waiting[] = [];
   /** How many lines of the queue are waited for. */
   #awaited = 0;
@@ -103,25 +90,21 @@ export class Journal implements AsyncDisposable {
   readonly #flushing: (() => void)[] = [];
   #outage: { since: Date; cause: string; refused: number; dropped: number } | undefined;
 
-  private constructor(options: JournalOptions, recovery: Recovery, file: SegmentFile) {
+  private constructor(options: JournalOptions, chain: ChainFile, cut: CutTail | undefined) {
     this.#options = options;
-    this.#file = file;
-    this.#fileBytes = recovery.segmentBytes;
-    this.#head = recovery.head;
-    this.cut = recovery.cut;
+    this.#chain = chain;
+    this.cut = cut;
   }
 
   static async open(options: JournalOptions): Promise<Journal> {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const recovery = await recoverJournal(options.directory);
-    const file = await (options.openFile ?? openSegmentFile)(recovery.segment.path);
-    await syncDirectory(options.directory);
-    return new Journal(options, recovery, file);
+    return new Journal(options, await ChainFile.open(options, recovery), recovery.cut);
   }
 
   /** The last durable line. */
   get head(): JournalPosition {
-    return this.#head;
+    return this.#chain.head;
   }
 
   get state(): ReadFeed<JournalState> {
@@ -199,7 +182,7 @@ export class Journal implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#writing;
-    await this.#file[Symbol.asyncDispose]();
+    await this.#chain[Symbol.asyncDispose]();
   }
 
   get #maxHeld(): number {
@@ -289,18 +272,13 @@ export class Journal implements AsyncDisposable {
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     const outage = this.#outage;
     const { recoveredBody } = this.#options;
-    // A write that failed may have left a part of itself.
-    if (outage !== undefined) await this.#file.truncate(this.#fileBytes);
-    await this.#rotate();
+    if (outage !== undefined) await this.#chain.repair();
 
     const told = { refused: outage?.refused ?? 0, dropped: outage?.dropped ?? 0 };
     const bodies = group.map(({ body }) => body);
     if (outage !== undefined && recoveredBody !== undefined) bodies.unshift(recoveredBody(outage));
-    const { positions, bytes } = renderGroup(this.#head, bodies);
-    if (bytes.length > 0) await this.#file.write(bytes, this.#fileBytes);
+    const positions = await this.#chain.write(bodies);
 
-    this.#fileBytes += bytes.length;
-    this.#head = positions.at(-1) ?? this.#head;
     const own = positions.slice(positions.length - group.length);
     for (const [index, position] of own.entries()) group[index]?.written?.(position);
     if (outage === undefined) return;
@@ -310,28 +288,6 @@ export class Journal implements AsyncDisposable {
     if (outage.dropped > 0) return;
     this.#outage = undefined;
     this.#state.set({ writable: true });
-  }
-
-  async #rotate(): Promise<void> {
-    const { directory, maxSegmentBytes, openFile } = this.#options;
-    if (this.#fileBytes < (maxSegmentBytes ?? DEFAULT_SEGMENT_BYTES)) return;
-    const next = segmentAt(directory, this.#head.seq + 1);
-    const file = await (openFile ?? openSegmentFile)(next.path);
-    try {
-      await syncDirectory(directory);
-    } catch (err) {
-      await file[Symbol.asyncDispose]();
-      throw err;
-    }
-    const old = this.#file;
-    this.#file = file;
-    this.#fileBytes = 0;
-    // Its lines are on the disk already. What may fail is taking its room away, which readers take for nothing.
-    try {
-      await old[Symbol.asyncDispose]();
-    } catch {
-      // Nothing to be done, and nothing is lost.
-    }
   }
 
   /** Begins an outage or goes on with it: of `lines`, those that are waited for are refused, the others are the queue. */
@@ -357,20 +313,4 @@ export class Journal implements AsyncDisposable {
   #endFlushes(): void {
     for (const resolve of this.#flushing.splice(0)) resolve();
   }
-}
-
-function renderGroup(
-  head: JournalPosition,
-  bodies: readonly string[],
-): { readonly positions: readonly JournalPosition[]; readonly bytes: Uint8Array } {
-  const positions: JournalPosition[] = [];
-  let previous = head;
-  let text = "";
-  for (const body of bodies) {
-    const line = renderLine(previous, body);
-    previous = { seq: line.seq, hash: line.hash };
-    positions.push(previous);
-    text += `${line.text}\n`;
-  }
-  return { positions, bytes: Buffer.from(text, "utf8") };
 }
