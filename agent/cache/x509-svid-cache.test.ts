@@ -177,6 +177,30 @@ describe("X509SvidCache", () => {
     assert.equal(only(cache.takeDue(10)).instance, "uid:1");
   });
 
+  it("renews in one call what falls due within a quarter of a second", async () => {
+    const { clock, cache, serveAll } = setUp();
+    for (const [uid, waitMs] of [
+      [1, 1],
+      [2, 200],
+      [3, 100],
+    ] as const) {
+      await clock.advance(waitMs);
+      const entry = cachedEntry(`e${uid}`, [`uid:${uid}`], { prefetch: false });
+      cache.putEntry(entry);
+      cache.use(entry, `uid:${uid}`, undefined);
+      serveAll();
+    }
+    await clock.advance(20 * MINUTE - 300);
+    assert.deepEqual(cache.takeDue(10), []);
+    assert.equal(cache.nextDueAtMs(), 20 * MINUTE + 250);
+    await clock.advance(249);
+    assert.deepEqual(
+      cache.takeDue(10).map(({ entry }) => entry.id),
+      ["e1", "e2"],
+    );
+    assert.equal(cache.nextDueAtMs(), 20 * MINUTE + 500);
+  });
+
   it("renews at once when the machine slept through most of an SVID's life", () => {
     const { clock, cache, serveAll } = setUp();
     const entry = cachedEntry("a", ["uid:1"], { prefetch: false });

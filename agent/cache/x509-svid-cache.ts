@@ -4,7 +4,7 @@ import { renewalDelayMs } from "../../runtime/time/due.ts";
 import { hasLost, isTainted, type SigningAuthorities } from "../identity/signing-authorities.ts";
 import type { CachedEntry } from "./entry.ts";
 import type { X509SvidRecord } from "./x509-svid-record.ts";
-import { dueAtMs, isStale, type Slot, urgencyOf } from "./x509-svid-slot.ts";
+import { dueAtMs, isStale, type Slot, type Urgency, urgencyOf } from "./x509-svid-slot.ts";
 import { isPrefetched, SlotTable } from "./x509-svid-slots.ts";
 
 /** Longest pause between two attempts for one SVID. */
@@ -14,6 +14,8 @@ const FIRST_RETRY_MS = 500;
 const SPARE_PAUSE_MS = 50;
 /** What a tainted authority signed is replaced within this time, not in one burst. */
 const TAINT_SPREAD_MS = 5_000;
+/** Renewals wait for the end of the piece of time that they fall into, so that those of one piece go in one call. */
+const RENEW_TOGETHER_MS = 250;
 
 /** A wish for one X509-SVID, taken by `takeDue` and given back by `complete` or `fail`. */
 export interface X509SvidOrder {
@@ -139,7 +141,7 @@ export class X509SvidCache {
   /** The SVID that an instance holds now; never one that has expired. */
   current(entryId: string, instance: string): X509SvidRecord | undefined {
     const record = this.#slots.get(entryId, instance)?.record;
-    return record !== undefined && this.#isAlive(record) ? record : undefined;
+    return record !== undefined && isAlive(record, this.#wallMs()) ? record : undefined;
   }
 
   /** Whether an SVID for the entry as it is now is on its way to an instance: ordered, and not failed so far. */
@@ -153,38 +155,46 @@ export class X509SvidCache {
    * Also forgets what has expired.
    */
   takeDue(max: number): readonly X509SvidOrder[] {
-    const nowMs = this.#deps.clock.monotonicMs();
     this.forgetExpired();
-    const due = [...this.#slots.all()].filter((slot) => this.#dueAtMs(slot) <= nowMs);
-    const urgency = Math.min(...due.map(urgencyOf));
-    return due
-      .filter((slot) => urgencyOf(slot) === urgency)
-      .slice(0, max)
-      .map((slot) => {
-        const order = { entry: slot.entry, instance: slot.instance };
-        slot.inFlight = true;
-        this.#inFlight.set(order, slot);
-        return order;
-      });
+    const nowMs = this.#deps.clock.monotonicMs();
+    const wallMs = this.#wallMs();
+    let urgency: Urgency = 2;
+    let due: Slot[] = [];
+    for (const slot of this.#slots.all()) {
+      if (dueAtMs(slot, wallMs) > nowMs) continue;
+      const its = urgencyOf(slot);
+      if (its < urgency) due = [];
+      if (its > urgency || due.length === max) continue;
+      urgency = its;
+      due.push(slot);
+    }
+    return due.map((slot) => {
+      const order = { entry: slot.entry, instance: slot.instance };
+      slot.inFlight = true;
+      this.#inFlight.set(order, slot);
+      return order;
+    });
   }
 
   /** The monotonic time at which `takeDue` is to be asked again, unless `onDue` comes first. */
   nextDueAtMs(): number {
-    const offset = this.#deps.clock.monotonicMs() - this.#deps.clock.now().getTime();
+    const wallMs = this.#wallMs();
+    const offsetMs = this.#deps.clock.monotonicMs() - wallMs;
     let next = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots.all()) {
       const expiresAtMs =
-        slot.record === undefined ? next : slot.record.notAfter.getTime() + offset;
-      next = Math.min(next, this.#dueAtMs(slot), expiresAtMs);
+        slot.record === undefined ? next : slot.record.notAfter.getTime() + offsetMs;
+      next = Math.min(next, dueAtMs(slot, wallMs), expiresAtMs);
     }
     return next;
   }
 
   /** Drops the SVIDs whose time is up, and their keys with them; returns how many. */
   forgetExpired(): number {
+    const wallMs = this.#wallMs();
     let forgotten = 0;
     for (const slot of this.#slots.all()) {
-      if (slot.record === undefined || this.#isAlive(slot.record)) continue;
+      if (slot.record === undefined || isAlive(slot.record, wallMs)) continue;
       forgotten += 1;
       slot.record = undefined;
       this.#deps.onChange(slot.entry.id);
@@ -275,9 +285,10 @@ export class X509SvidCache {
 
   /** Everything that the state file is to keep. */
   stored(): readonly StoredX509Svid[] {
+    const wallMs = this.#wallMs();
     const stored: StoredX509Svid[] = [];
     for (const { record, instance, executable } of this.#slots.all()) {
-      if (record !== undefined && this.#isAlive(record))
+      if (record !== undefined && isAlive(record, wallMs))
         stored.push({ record, instance, executable });
     }
     return stored;
@@ -289,18 +300,20 @@ export class X509SvidCache {
     entryOf: (id: string) => CachedEntry | undefined,
   ): void {
     const nowMs = this.#deps.clock.monotonicMs();
+    const wallMs = this.#wallMs();
     for (const { record, instance, executable } of stored) {
       const entry = entryOf(record.entryId);
       if (entry === undefined || entry.spiffeId !== record.spiffeId) continue;
-      if (!this.#isAlive(record) || !this.#isTrusted(record)) continue;
+      if (!isAlive(record, wallMs) || !this.#isTrusted(record)) continue;
       const slot = this.#slots.get(entry.id, instance) ?? this.#slots.add(entry, instance, nowMs);
       slot.executable = executable;
       this.#putBack(slot, record);
     }
   }
 
-  #isAlive(record: X509SvidRecord): boolean {
-    return this.#deps.clock.now().getTime() < record.notAfter.getTime();
+  /** Taken once for a look at all slots: each reading of the clock is an object. */
+  #wallMs(): number {
+    return this.#deps.clock.now().getTime();
   }
 
   #isTrusted(record: X509SvidRecord): boolean {
@@ -312,18 +325,7 @@ export class X509SvidCache {
     if (!slot.isTainted) return;
     const { clock, random } = this.#deps;
     const soonMs = clock.monotonicMs() + TAINT_SPREAD_MS * random.uniform();
-    slot.renewAtMs = Math.min(slot.renewAtMs, soonMs);
-  }
-
-  #dueAtMs(slot: Slot): number {
-    const at = dueAtMs(slot);
-    if (at === Number.POSITIVE_INFINITY || slot.record === undefined) return at;
-    return this.#hasEnoughLeft(slot, slot.record) ? at : Math.min(at, slot.retryAtMs);
-  }
-
-  // A machine that slept, or whose clock was put right, finds out here that less is left than the timer says.
-  #hasEnoughLeft(slot: Slot, record: X509SvidRecord): boolean {
-    return record.notAfter.getTime() - this.#deps.clock.now().getTime() > slot.lifeMs / 6;
+    slot.renewAtMs = Math.min(slot.renewAtMs, together(soonMs));
   }
 
   /** Puts in a record that the server has just signed. */
@@ -331,7 +333,7 @@ export class X509SvidCache {
     const { clock } = this.#deps;
     const now = clock.now();
     slot.record = record;
-    slot.renewAtMs = clock.monotonicMs() + renewalDelayMs({ ...record, now });
+    slot.renewAtMs = together(clock.monotonicMs() + renewalDelayMs({ ...record, now }));
     slot.lifeMs = Math.min(record.notAfter.getTime() - now.getTime(), lifeOf(record));
     this.#markTainted(slot, record);
   }
@@ -339,7 +341,7 @@ export class X509SvidCache {
   #putBack(slot: Slot, record: X509SvidRecord): void {
     const { clock } = this.#deps;
     slot.record = record;
-    slot.renewAtMs = clock.monotonicMs() + record.renewAt.getTime() - clock.now().getTime();
+    slot.renewAtMs = together(clock.monotonicMs() + record.renewAt.getTime() - this.#wallMs());
     slot.lifeMs = lifeOf(record);
     this.#markTainted(slot, record);
   }
@@ -355,7 +357,7 @@ export class X509SvidCache {
     const spare = this.#slots.get(slot.entry.id, undefined);
     const record = spare?.record;
     if (spare === undefined || record === undefined || slot.instance === undefined) return;
-    if (!this.#isAlive(record)) return;
+    if (!isAlive(record, this.#wallMs())) return;
     slot.record = record;
     slot.renewAtMs = spare.renewAtMs;
     slot.isTainted = spare.isTainted;
@@ -393,6 +395,14 @@ export class X509SvidCache {
     slot.inFlight = false;
     return this.#slots.has(slot) ? slot : undefined;
   }
+}
+
+function together(atMs: number): number {
+  return Math.ceil(atMs / RENEW_TOGETHER_MS) * RENEW_TOGETHER_MS;
+}
+
+function isAlive(record: X509SvidRecord, wallMs: number): boolean {
+  return wallMs < record.notAfter.getTime();
 }
 
 function lifeOf(record: X509SvidRecord): number {

@@ -41,15 +41,26 @@ export function isStale(slot: Slot): boolean {
   return slot.record === undefined || slot.record.entryRevision !== slot.entry.revision;
 }
 
-/** The monotonic time at which the slot wants an order; Infinity when it wants none. */
-export function dueAtMs(slot: Slot): number {
+/**
+ * The monotonic time at which the slot wants an order; Infinity when it wants none.
+ *
+ * @param wallMs the wall clock
+ */
+export function dueAtMs(slot: Slot, wallMs: number): number {
   if (slot.inFlight || !(isKept(slot) || isTaintedRecord(slot))) return Number.POSITIVE_INFINITY;
-  return Math.max(isStale(slot) ? 0 : slot.renewAtMs, slot.retryAtMs);
+  return isStale(slot) || hasLittleLeft(slot, wallMs)
+    ? slot.retryAtMs
+    : Math.max(slot.renewAtMs, slot.retryAtMs);
 }
 
 export function urgencyOf(slot: Slot): Urgency {
   if (slot.users > 0) return slot.record === undefined ? 0 : 1;
   return 2;
+}
+
+// A machine that slept, or whose clock was put right, finds out here that less is left than the timer says.
+function hasLittleLeft({ record, lifeMs }: Slot, wallMs: number): boolean {
+  return record !== undefined && record.notAfter.getTime() - wallMs <= lifeMs / 6;
 }
 
 function isTaintedRecord(slot: Slot): boolean {

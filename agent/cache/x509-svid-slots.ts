@@ -7,14 +7,14 @@ export class SlotTable {
   readonly #max: number;
   /** By entry id, then by instance; the spare stands under undefined. */
   readonly #byEntry = new Map<string, Map<string | undefined, Slot>>();
-  #count = 0;
+  readonly #all = new Set<Slot>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  *all(): IterableIterator<Slot> {
-    for (const slots of this.#byEntry.values()) yield* slots.values();
+  all(): Iterable<Slot> {
+    return this.#all;
   }
 
   get(entryId: string, instance: string | undefined): Slot | undefined {
@@ -50,14 +50,14 @@ export class SlotTable {
     const slots = this.#byEntry.get(entry.id);
     if (slots === undefined) this.#byEntry.set(entry.id, new Map([[instance, slot]]));
     else slots.set(instance, slot);
-    this.#count += 1;
+    this.#all.add(slot);
     return slot;
   }
 
   /** Adds the slot that is filled before anyone asks, unless it is there or the table is full. */
   ensurePrefetched(entry: CachedEntry, nowMs: number): void {
     const instance = entry.instanceScope === "shared" ? SHARED_INSTANCE : undefined;
-    if (this.get(entry.id, instance) !== undefined || this.#count >= this.#max) return;
+    if (this.get(entry.id, instance) !== undefined || this.#all.size >= this.#max) return;
     this.add(entry, instance, nowMs);
   }
 
@@ -65,19 +65,19 @@ export class SlotTable {
     if (!this.has(slot)) return;
     const slots = this.#byEntry.get(slot.entry.id);
     slots?.delete(slot.instance);
-    this.#count -= 1;
+    this.#all.delete(slot);
     if (slots?.size === 0) this.#byEntry.delete(slot.entry.id);
   }
 
   /** Drops all slots of an entry; returns whether there were any. */
   dropEntry(entryId: string): boolean {
-    this.#count -= this.#byEntry.get(entryId)?.size ?? 0;
+    for (const slot of this.of(entryId)) this.#all.delete(slot);
     return this.#byEntry.delete(entryId);
   }
 
   /** Makes room for one more slot by dropping the one that is missed least; returns false when all are in use. */
   makeRoom(): boolean {
-    if (this.#count < this.#max) return true;
+    if (this.#all.size < this.#max) return true;
     let victim: Slot | undefined;
     for (const slot of this.all()) {
       if (slot.users > 0 || slot.inFlight) continue;
