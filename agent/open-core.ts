@@ -1,6 +1,4 @@
 import { dirname, join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { AgentStateSchema } from "../proto/gen/assay/agent/v1/state_pb.ts";
 import { Feed } from "../runtime/feed.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Random } from "../runtime/random.ts";
@@ -24,6 +22,7 @@ import { K8sPsatAttestor } from "./node-attestation/k8s-psat.ts";
 import type { NodeAttestor } from "./node-attestation/node-attestor.ts";
 import { X509PopAttestor } from "./node-attestation/x509pop.ts";
 import { type OpenedState, openState } from "./open-state.ts";
+import { encodeState, type StateFields } from "./state/encode-state.ts";
 import type { NodeFacts } from "./state/node-binding.ts";
 import { StateWriter } from "./state/state-writer.ts";
 import { BindingQueue } from "./sync/binding-queue.ts";
@@ -65,6 +64,8 @@ export interface Core {
   readonly persist: () => Promise<void>;
   /** The state has changed and may be written soon. */
   readonly changed: () => void;
+  /** Something has a successor and would do for a while. */
+  readonly renewed: () => void;
 }
 
 /** Key pairs made in advance, so that a new entry does not wait for one. */
@@ -122,7 +123,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
   );
 
   const collected = { trustDomain, identity, memory, cache, view, contact, witness, clock };
-  const collect = (): Uint8Array => collectState(state, collected);
+  const collect = (): Iterable<Uint8Array> => collectState(state, collected);
   const writer = new StateWriter({ path: config.state.path, collect, clock, log });
   const persist = (): Promise<void> => writer.flush();
   const maxOfflineMs = config.offline.maxAge;
@@ -146,6 +147,7 @@ export async function openCore(deps: CoreDeps): Promise<Core> {
     writer,
     persist,
     changed: () => writer.touch(),
+    renewed: () => writer.touchRenewed(),
   };
 }
 
@@ -190,10 +192,10 @@ function collectState(
     readonly trustDomain: TrustDomain;
     readonly clock: Clock;
   },
-): Uint8Array {
+): Iterable<Uint8Array> {
   const { identity, verdict } = o.identity.standing.value;
   const { key, payloadDigest } = o.memory.stored;
-  const state = create(AgentStateSchema, {
+  const own: StateFields = {
     trustDomain: o.trustDomain.name,
     nodeBinding: opened.nodeBinding,
     writtenAtMs: BigInt(o.clock.now().getTime()),
@@ -204,7 +206,6 @@ function collectState(
     ...(identity === undefined ? {} : { identity: storeIdentity(identity) }),
     ...(key === undefined ? {} : { attestationKey: exportPrivateKey(key) }),
     ...(payloadDigest === undefined ? {} : { attestationPayloadDigest: payloadDigest }),
-    ...storeView(o.cache, o.view.point),
-  });
-  return toBinary(AgentStateSchema, state);
+  };
+  return encodeState([own], storeView(o.cache, o.view.point));
 }

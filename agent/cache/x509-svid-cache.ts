@@ -4,7 +4,7 @@ import { renewalDelayMs } from "../../runtime/time/due.ts";
 import { hasLost, isTainted, type SigningAuthorities } from "../identity/signing-authorities.ts";
 import type { CachedEntry } from "./entry.ts";
 import type { X509SvidRecord } from "./x509-svid-record.ts";
-import { dueAtMs, isStale, type Slot, type Urgency, urgencyOf } from "./x509-svid-slot.ts";
+import { dueAtMs, isStale, isWell, type Slot, type Urgency, urgencyOf } from "./x509-svid-slot.ts";
 import { isPrefetched, SlotTable } from "./x509-svid-slots.ts";
 
 /** Longest pause between two attempts for one SVID. */
@@ -206,17 +206,20 @@ export class X509SvidCache {
   /**
    * Puts in what an order brought. An SVID for an entry that has gone or changed its SPIFFE ID is thrown away; one whose authority
    * is not in the bundle counts as a failure.
+   *
+   * @returns whether it took the place of another one that would have done for longer
    */
-  complete(order: X509SvidOrder, record: X509SvidRecord): void {
+  complete(order: X509SvidOrder, record: X509SvidRecord): boolean {
     if (!this.#isTrusted(record)) {
       this.fail(order);
-      return;
+      return false;
     }
     const slot = this.#settle(order);
     if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) {
       this.#deps.onDue();
-      return;
+      return false;
     }
+    const wasWell = isWell(slot, this.#wallMs());
     slot.attempts = 0;
     slot.retryAtMs = 0;
     this.#takeIn(slot, record);
@@ -224,6 +227,7 @@ export class X509SvidCache {
     else this.#giveSpareToWaiting(slot);
     this.#deps.onChange(order.entry.id);
     if (isStale(slot)) this.#deps.onDue();
+    return wasWell;
   }
 
   /** Gives an order back. It is tried again after a growing, jittered pause. */

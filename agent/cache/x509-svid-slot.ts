@@ -41,6 +41,11 @@ export function isStale(slot: Slot): boolean {
   return slot.record === undefined || slot.record.entryRevision !== slot.entry.revision;
 }
 
+/** Whether what the slot holds is for its entry as it is now, by an authority in good standing, and not near its end. */
+export function isWell(slot: Slot, wallMs: number): boolean {
+  return !isStale(slot) && !slot.isTainted && !hasLittleLeft(slot, wallMs);
+}
+
 /**
  * The monotonic time at which the slot wants an order; Infinity when it wants none.
  *

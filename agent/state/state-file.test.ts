@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { TempDir } from "../../test/support/temp-dir.ts";
@@ -11,11 +12,34 @@ describe("a state file", () => {
   it("gives back what was written, and nobody else can read it", async () => {
     await using dir = await TempDir.open();
     const path = dir.join("sub", "state");
-    await writeStateFile(path, Buffer.from("older"));
-    await writeStateFile(path, body);
+    await writeStateFile(path, [Buffer.from("older")]);
+    await writeStateFile(path, [body]);
     assert.deepEqual(await readStateFile(path), { kind: "intact", body });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.equal((await stat(dir.join("sub"))).mode & 0o022, 0);
+  });
+
+  it("asks for its pieces one by one, and leaves the older one if there is a fault in any", async () => {
+    await using dir = await TempDir.open();
+    const path = dir.join("state");
+    function* pieces(): Generator<Buffer> {
+      let asked = 0;
+      for (const piece of ["a body ", "", "with a key ", "in it"]) {
+        const { size } = statSync(dir.join(".unfinished-state"));
+        assert.equal(size, 52 + asked, "what was asked for before is written");
+        asked += piece.length;
+        yield Buffer.from(piece);
+      }
+    }
+    await writeStateFile(path, pieces());
+    assert.deepEqual(await readStateFile(path), { kind: "intact", body });
+    function* faulty(): Generator<Buffer> {
+      yield Buffer.from("another");
+      throw new Error("cannot be encoded");
+    }
+    await assert.rejects(writeStateFile(path, faulty()), { message: "cannot be encoded" });
+    assert.deepEqual(await readStateFile(path), { kind: "intact", body });
+    assert.deepEqual(await readdir(dir.path), ["state"]);
   });
 
   it("is absent where there is none", async () => {
@@ -26,7 +50,7 @@ describe("a state file", () => {
   it("is damaged however it was cut or changed", async () => {
     await using dir = await TempDir.open();
     const path = dir.join("state");
-    await writeStateFile(path, body);
+    await writeStateFile(path, [body]);
     const whole = await readFile(path);
     const harms = fc.oneof(
       fc.nat(whole.length - 1).map((length) => whole.subarray(0, length)),
@@ -49,7 +73,7 @@ describe("a state file", () => {
   it("is refused when others may use it, or when it is a link or a folder", async () => {
     await using dir = await TempDir.open();
     const path = dir.join("state");
-    await writeStateFile(path, body);
+    await writeStateFile(path, [body]);
     await chmod(path, 0o604);
     await assert.rejects(readStateFile(path), {
       message: `state file ${path}: others may use it; its mode must be 0600`,

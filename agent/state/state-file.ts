@@ -52,10 +52,13 @@ export async function readStateFile(path: string): Promise<StateFileContent> {
   }
 }
 
-/** Replaces a state file as a whole and makes it durable. The folder is made if it is missing. */
-export async function writeStateFile(path: string, body: Uint8Array): Promise<void> {
+/**
+ * Replaces a state file as a whole and makes it durable. The folder is made if it is missing. One piece of the body is asked for
+ * and written after the other, so that the event loop goes on in between and no more than one of them is in memory.
+ */
+export async function writeStateFile(path: string, body: Iterable<Uint8Array>): Promise<void> {
   await ensureFolder(path);
-  await replaceFile(path, Buffer.concat([MAGIC, digestOf(body), body]), { mode: 0o600 });
+  await replaceFile(path, (file) => writePieces(file, body), { mode: 0o600 });
 }
 
 /** Whether the folder of a path lies in memory, so that it outlives the process but not the machine. Makes the folder. */
@@ -67,6 +70,18 @@ export async function isInMemory(path: string): Promise<boolean> {
 // Others may pass through, since the sockets may lie in the same folder; the files themselves are closed to them.
 async function ensureFolder(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+}
+
+async function writePieces(file: FileHandle, body: Iterable<Uint8Array>): Promise<void> {
+  const digest = createHash("sha256");
+  await file.writeFile(Buffer.alloc(HEAD_BYTES));
+  for (const piece of body) {
+    digest.update(piece);
+    await file.writeFile(piece);
+  }
+  const head = Buffer.concat([MAGIC, digest.digest()]);
+  const { bytesWritten } = await file.write(head, 0, HEAD_BYTES, 0);
+  if (bytesWritten !== HEAD_BYTES) throw new Error("state file: its head was written in part");
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {

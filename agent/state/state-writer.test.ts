@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { RecordingLog } from "../../test/fakes/recording-log.ts";
+import { eventually } from "../../test/support/eventually.ts";
 import { TempDir } from "../../test/support/temp-dir.ts";
 import { readStateFile } from "./state-file.ts";
 import { StateWriter } from "./state-writer.ts";
@@ -17,7 +18,7 @@ function setUp(path: string) {
     log: recording.log,
     collect: () => {
       state.collected += 1;
-      return Buffer.from(state.text);
+      return [Buffer.from(state.text)];
     },
   });
   const stored = async () => {
@@ -51,6 +52,49 @@ describe("StateWriter", () => {
     await writer.flush();
     assert.equal(await stored(), "c");
     assert.ok(state.collected <= 2);
+  });
+
+  it("gathers for longer what has an earlier one in the file, unless something else comes", async () => {
+    await using dir = await TempDir.open();
+    const { clock, writer, state } = setUp(dir.join("state"));
+    const written = (count: number) =>
+      eventually(`write ${count}`, () => (state.collected === count ? true : undefined));
+    writer.touchRenewed();
+    await clock.advance(4_999);
+    assert.equal(state.collected, 0);
+    await clock.advance(1);
+    await written(1);
+    writer.touchRenewed();
+    await clock.advance(1_000);
+    writer.touch();
+    await clock.advance(499);
+    assert.equal(state.collected, 1);
+    await clock.advance(1);
+    await written(2);
+    await clock.advance(10_000);
+    assert.equal(state.collected, 2, "what was gathered is written once");
+  });
+
+  it("writes nothing of its own for what a flush has written", async () => {
+    await using dir = await TempDir.open();
+    const { clock, writer, state } = setUp(dir.join("state"));
+    writer.touch();
+    await writer.flush();
+    await clock.advance(10_000);
+    await writer[Symbol.asyncDispose]();
+    assert.equal(state.collected, 1);
+  });
+
+  it("tries again what could not be written", async () => {
+    await using dir = await TempDir.open();
+    await writeFile(dir.join("file"), "");
+    const { clock, writer, state, recording } = setUp(dir.join("file", "state"));
+    await assert.rejects(writer.flush());
+    await rm(dir.join("file"));
+    await clock.advance(5_000);
+    await writer[Symbol.asyncDispose]();
+    assert.equal(state.collected, 2);
+    assert.deepEqual(recording.messages("error"), []);
   });
 
   it("writes what it has gathered when it is closed", async () => {

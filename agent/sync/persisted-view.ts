@@ -1,47 +1,74 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { encodeFederationLimits } from "../../proto/convert/federation-limits.ts";
 import type {
   AgentState,
-  AgentStateSchema,
   StoredX509Svid as StoredSvidMessage,
 } from "../../proto/gen/assay/agent/v1/state_pb.ts";
 import type { Logger } from "../../runtime/log.ts";
+import { slicesOf } from "../../runtime/slices.ts";
 import { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
 import type { TrustDomain } from "../../spiffe/id/trust-domain.ts";
+import type { CachedBundle } from "../cache/bundle-cache.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import { readEntry, writeEntry } from "../cache/entry-wire.ts";
+import type { HeldToken, WitSvid } from "../cache/token-cache.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { StoredX509Svid } from "../cache/x509-svid-cache.ts";
 import { restoreRecord } from "../cache/x509-svid-record.ts";
+import type { StateFields } from "../state/encode-state.ts";
 import { restoreWit, storeWit } from "./persisted-wits.ts";
 import { readLimits } from "./read-limits.ts";
 import { issuanceEpoch, type SyncPoint } from "./sync-cursor.ts";
 
-/** Fields of the state file's message, to be completed by others. */
-export type StateFields = Exclude<MessageInitShape<typeof AgentStateSchema>, AgentState>;
+/** What is encoded in one turn of the event loop: about a millisecond's work. */
+const ITEMS_IN_A_PART = 50;
 
-/** The part of the state file that holds what workloads are served from. */
-export function storeView(cache: WorkloadCache, point: SyncPoint): StateFields {
-  return {
+/** The parts of the state file that hold what workloads are served from, as it is at the call, whenever a part is asked for. */
+export function storeView(cache: WorkloadCache, point: SyncPoint): Iterable<StateFields> {
+  return partsOf({
+    point,
+    entries: [...cache.entries()],
+    bundles: [...cache.bundles.values()],
+    svids: cache.svids.stored(),
+    wits: cache.witSvids?.stored() ?? [],
+  });
+}
+
+function* partsOf(o: {
+  readonly point: SyncPoint;
+  readonly entries: readonly CachedEntry[];
+  readonly bundles: readonly CachedBundle[];
+  readonly svids: readonly StoredX509Svid[];
+  readonly wits: readonly HeldToken<WitSvid>[];
+}): Generator<StateFields, void> {
+  const { point, bundles } = o;
+  yield {
     authorizationDigest: point.authorizationDigest,
     revocationEpoch: point.revocationEpoch,
     policyRevision: point.policyRevision,
     ...(point.cursor === undefined ? {} : { cursor: point.cursor }),
-    entries: [...cache.entries()].map(writeEntry),
-    bundles: [...cache.bundles.values()].map(({ wire }) => wire),
-    federationLimits: [...cache.bundles.values()]
+    bundles: bundles.map(({ wire }) => wire),
+    federationLimits: bundles
       .filter(({ limits }) => !limits.equals(FederationLimits.ANY))
       .map(({ trustDomain, limits }) => encodeFederationLimits(trustDomain, limits)),
-    x509Svids: cache.svids.stored().map(({ record, instance, executable }) => ({
-      entryId: record.entryId,
-      entryRevision: record.entryRevision,
-      instance: instance ?? "",
-      executable: executable ?? "",
-      certificateChain: record.certificateChainDer,
-      privateKey: record.privateKeyPkcs8,
-      renewAtMs: BigInt(record.renewAt.getTime()),
-    })),
-    witSvids: cache.witSvids?.stored().map(storeWit) ?? [],
+  };
+  for (const some of slicesOf(o.entries, ITEMS_IN_A_PART)) yield { entries: some.map(writeEntry) };
+  for (const some of slicesOf(o.svids, ITEMS_IN_A_PART)) yield { x509Svids: some.map(storeSvid) };
+  for (const some of slicesOf(o.wits, ITEMS_IN_A_PART)) yield { witSvids: some.map(storeWit) };
+}
+
+function storeSvid({
+  record,
+  instance = "",
+  executable = "",
+}: StoredX509Svid): Omit<StoredSvidMessage, "$typeName"> {
+  return {
+    entryId: record.entryId,
+    entryRevision: record.entryRevision,
+    instance,
+    executable,
+    certificateChain: record.certificateChainDer,
+    privateKey: record.privateKeyPkcs8,
+    renewAtMs: BigInt(record.renewAt.getTime()),
   };
 }
 

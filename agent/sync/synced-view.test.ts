@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { AgentStateSchema } from "../../proto/gen/assay/agent/v1/state_pb.ts";
 import {
   Update_Kind as Kind,
@@ -17,6 +17,7 @@ import { TestAuthority } from "../../test/support/test-ca.ts";
 import { WorkloadCache } from "../cache/workload-cache.ts";
 import { IdentityHolder } from "../identity/identity-holder.ts";
 import { TrustStore } from "../identity/trust-store.ts";
+import { encodeState } from "../state/encode-state.ts";
 import { restoreView, storeView } from "./persisted-view.ts";
 import { SyncedView } from "./synced-view.ts";
 import { UpdateAssembler } from "./update-assembler.ts";
@@ -124,7 +125,8 @@ describe("SyncedView", () => {
       return [limits?.isAny, limits?.admitsAudience("x")];
     };
     const later = setUp();
-    const state = create(AgentStateSchema, storeView(cache, view.point));
+    const encoded = Buffer.concat([...encodeState(storeView(cache, view.point))]);
+    const state = fromBinary(AgentStateSchema, encoded);
     const { trustDomain } = later.trust;
     restoreView(state, { cache: later.cache, trustDomain, log: later.recording.log });
     for (const each of [cache, later.cache]) {

@@ -1,9 +1,13 @@
 import type { KeyObject } from "node:crypto";
-import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
+import {
+  type BatchNewX509SVIDResponse_Result,
+  SVID,
+} from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
 import type { Logger } from "../../runtime/log.ts";
 import type { Random } from "../../runtime/random.ts";
+import { inTurns } from "../../runtime/slices.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalInstant } from "../../runtime/time/due.ts";
 import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
@@ -11,7 +15,7 @@ import { createCsr } from "../../spiffe/x509/csr.ts";
 import type { KeyPool } from "../cache/key-pool.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { X509SvidOrder } from "../cache/x509-svid-cache.ts";
-import { type IssuedChain, makeRecord } from "../cache/x509-svid-record.ts";
+import { makeRecord } from "../cache/x509-svid-record.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { untilChanged } from "../connection/until-changed.ts";
 import type { IssuanceLimits } from "./issuance-limits.ts";
@@ -23,6 +27,8 @@ export interface X509SvidIssuerDeps {
   readonly limits: ReadFeed<IssuanceLimits>;
   /** SVIDs have come; the state may be written soon. */
   readonly changed: () => void;
+  /** The same where all of them have taken the place of others that are still good. */
+  readonly renewed: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -34,6 +40,8 @@ const MAX_WAIT_MS = 30_000;
 /** SVIDs are renewed when this share of their life has passed; two thirds are left if the server is away. */
 const RENEW_AFTER = 1 / 3;
 const RENEW_JITTER = 0.1;
+/** As many keep the event loop for a few milliseconds, the streams that get them included; workloads wait no longer than that. */
+const SVIDS_IN_A_TURN = 10;
 
 /**
  * Orders the X509-SVIDs that are due, whoever waits first, with no more CSRs in flight than the server wants. An entry that
@@ -91,24 +99,21 @@ class Issuer {
   async #issue(orders: readonly X509SvidOrder[]): Promise<void> {
     const { cache, connection, log } = this.#deps;
     try {
-      const keys = await Promise.all(orders.map(() => this.#deps.keys.take()));
-      const params = orders.map(({ entry }, i) => ({
-        entryId: entry.id,
-        csr: csrFor(entry.spiffeId, keys[i]?.privateKey),
-      }));
+      const requested: RequestedSvid[] = [];
+      for await (const some of inTurns(orders, SVIDS_IN_A_TURN)) {
+        requested.push(...(await Promise.all(some.map((order) => this.#request(order)))));
+      }
+      const params = requested.map(({ order, csr }) => ({ entryId: order.entry.id, csr }));
       const { results } = await connection.call(SVID, (client) =>
         client.batchNewX509SVID({ params }, { signal: this.#signal, timeoutMs: CALL_TIMEOUT_MS }),
       );
       this.#batchCeiling *= 2;
-      orders.forEach((order, i) => {
-        const { status, svid } = results[i] ?? {};
-        this.#finish(order, keys[i]?.privateKey, {
-          code: status?.code ?? (svid === undefined ? Status.INTERNAL : Status.OK),
-          message: status?.message ?? "the server sent no result",
-          chainDer: svid?.certChain ?? [],
-        });
-      });
-      this.#deps.changed();
+      const answered = requested.map((request, i) => ({ request, result: results[i] }));
+      for await (const some of inTurns(answered, SVIDS_IN_A_TURN)) {
+        const renewed = some.filter(({ request, result }) => this.#finish(request, result));
+        if (renewed.length < some.length) this.#deps.changed();
+        else this.#deps.renewed();
+      }
     } catch (err) {
       if (isTooLarge(err)) this.#batchCeiling = Math.max(1, Math.floor(orders.length / 2));
       for (const order of orders) cache.svids.fail(order);
@@ -118,16 +123,24 @@ class Issuer {
     }
   }
 
-  #finish(order: X509SvidOrder, privateKey: KeyObject | undefined, result: OneResult): void {
+  async #request(order: X509SvidOrder): Promise<RequestedSvid> {
+    const { privateKey } = await this.#deps.keys.take();
+    const csr = createCsr({ privateKey, spiffeId: SpiffeId.parse(order.entry.spiffeId) });
+    return { order, privateKey, csr };
+  }
+
+  /** Returns whether another one was replaced that would have done for longer. */
+  #finish(
+    { order, privateKey }: RequestedSvid,
+    result: BatchNewX509SVIDResponse_Result | undefined,
+  ): boolean {
     const { cache, clock, log, random } = this.#deps;
     try {
-      if (result.code !== Status.OK) throw new StatusError(result.code, result.message);
-      if (privateKey === undefined) throw new TypeError("issuer: order without key");
-      const issued: IssuedChain = { entry: order.entry, chainDer: result.chainDer, privateKey };
+      const issued = { entry: order.entry, chainDer: chainIn(result), privateKey };
       const record = makeRecord(issued, clock.now(), (validity) =>
         renewalInstant({ ...validity, fraction: RENEW_AFTER, jitter: RENEW_JITTER, random }),
       );
-      cache.svids.complete(order, record);
+      const isRenewal = cache.svids.complete(order, record);
       log.debug(
         {
           entry_id: record.entryId,
@@ -137,22 +150,27 @@ class Issuer {
         },
         "X509-SVID arrived",
       );
+      return isRenewal;
     } catch (err) {
       cache.svids.fail(order);
       log.warn({ err, entry_id: order.entry.id }, "X509-SVID was not issued, trying again");
+      return false;
     }
   }
 }
 
-interface OneResult {
-  readonly code: number;
-  readonly message: string;
-  readonly chainDer: readonly Uint8Array[];
+/** An order with the key that was made for it, and the request signed with that. */
+interface RequestedSvid {
+  readonly order: X509SvidOrder;
+  readonly privateKey: KeyObject;
+  readonly csr: Uint8Array;
 }
 
-function csrFor(spiffeId: string, privateKey: KeyObject | undefined): Uint8Array {
-  if (privateKey === undefined) throw new TypeError("issuer: order without key");
-  return createCsr({ privateKey, spiffeId: SpiffeId.parse(spiffeId) });
+function chainIn(result: BatchNewX509SVIDResponse_Result | undefined): readonly Uint8Array[] {
+  const { status, svid } = result ?? {};
+  const code = status?.code ?? (svid === undefined ? Status.INTERNAL : Status.OK);
+  if (code === Status.OK) return svid?.certChain ?? [];
+  throw new StatusError(code, status?.message ?? "the server sent no result");
 }
 
 // Limits of rate and of message size look alike; a smaller call helps against both.

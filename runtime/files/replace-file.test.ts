@@ -14,6 +14,23 @@ describe("replaceFile", () => {
     assert.deepEqual(await readdir(dir.path), ["a"]);
   });
 
+  it("takes a content that is written piece by piece, or none of it", async () => {
+    await using dir = await TempDir.open();
+    await replaceFile(dir.join("a"), (file) => file.writeFile(["on", "e"]), { mode: 0o600 });
+    assert.equal(await readFile(dir.join("a"), "utf8"), "one");
+    const cutOff = replaceFile(
+      dir.join("a"),
+      async (file) => {
+        await file.writeFile("tw");
+        throw new Error("no more");
+      },
+      { mode: 0o600 },
+    );
+    await assert.rejects(cutOff, { message: "no more" });
+    assert.equal(await readFile(dir.join("a"), "utf8"), "one");
+    assert.deepEqual(await readdir(dir.path), ["a"]);
+  });
+
   it("leaves the old content when the new cannot be put in its place", async () => {
     await using dir = await TempDir.open();
     await mkdir(dir.join("a"));

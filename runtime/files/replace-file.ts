@@ -10,6 +10,9 @@ export interface ReplaceFileOptions {
   readonly gid?: number | undefined;
 }
 
+/** What a file is to hold; a function writes it from where the file stands, which is its beginning. */
+export type FileContent = Uint8Array | string | ((file: FileHandle) => Promise<void>);
+
 /** Beginning of the names of files that {@link replaceFile} has not finished; whoever owns the folder may remove them. */
 export const UNFINISHED_PREFIX = ".unfinished-";
 
@@ -19,7 +22,7 @@ export const UNFINISHED_PREFIX = ".unfinished-";
  */
 export async function replaceFile(
   path: string,
-  content: Uint8Array | string,
+  content: FileContent,
   options: ReplaceFileOptions,
 ): Promise<void> {
   await using staged = await stageFile(path, content, options);
@@ -36,7 +39,7 @@ export interface StagedFile extends AsyncDisposable {
 /** The first half of {@link replaceFile}, for several files that are to change together: all are written before any is replaced. */
 export async function stageFile(
   path: string,
-  content: Uint8Array | string,
+  content: FileContent,
   { mode, uid, gid }: ReplaceFileOptions,
 ): Promise<StagedFile> {
   const unfinished = join(dirname(path), `${UNFINISHED_PREFIX}${basename(path)}`);
@@ -48,7 +51,8 @@ export async function stageFile(
     // Owner first: a change of owner takes bits away, and nobody else may read it in between.
     if (uid !== undefined || gid !== undefined) await giveTo(file, uid ?? -1, gid ?? -1);
     await file.chmod(mode);
-    await file.writeFile(content);
+    if (typeof content === "function") await content(file);
+    else await file.writeFile(content);
     await file.sync();
   } catch (err) {
     await discard();
