@@ -15,7 +15,7 @@ import { Authorities, type AuthoritySettings } from "./ca/authorities.ts";
 import { AuthorityRotator } from "./ca/authority-rotator.ts";
 import { CertificateAuthority } from "./ca/certificate-authority.ts";
 import { caMetrics } from "./ca/metrics.ts";
-import { SigningPool } from "./ca/signing-pool.ts";
+import { SigningPool, signingThreadsFor } from "./ca/signing-pool.ts";
 import { jwsAlgorithmOf, jwtKeyTypesOf } from "./config/issuing-settings.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { AuthorizedEntries } from "./entries/authorized-entries.ts";
@@ -62,8 +62,6 @@ export interface Core {
   readonly recent: RecentChanges;
   readonly times: CommitTimes;
 }
-
-const MAX_SIGNING_THREADS = 8;
 
 /**
  * Opens the core in the order of the data; `opening` closes it in reverse. At the first start of a trust domain, this makes its
@@ -220,7 +218,7 @@ function openIssuer(
     ),
     witSvids: config.experimental.witSvid,
   });
-  const threads = Math.min(Math.max(1, availableParallelism() - 1), MAX_SIGNING_THREADS);
+  const threads = signingThreadsFor(availableParallelism());
   const pool = opening.use(
     new SigningPool({
       threads,

@@ -10,17 +10,22 @@ import type { SvidItem } from "./svid-preparation.ts";
 
 /** How signing is spread over the machine. */
 export interface SigningPoolOptions {
-  /** Threads beside the main one; none signs everything where it stands. */
+  /** Most threads beside the main one; none signs everything where it stands. */
   readonly threads: number;
   readonly knownBadKeys: KnownBadKeys;
   readonly log: Logger;
 }
 
-/** How many threads fit a machine: a core is left for everything else. */
+/** So many keep the event loop busy that reads and writes for them; and each takes memory. */
+const MAX_THREADS = 8;
+
+/** How many threads fit a machine. The event loop needs little of a core while they are busy, so no core is kept for it. */
 export function signingThreadsFor(cores: number): number {
-  return Math.max(1, cores - 1);
+  return Math.min(cores, MAX_THREADS);
 }
 
+/** So many items before it, for each thread there is, make a job begin another thread: a few batches at once, not one. */
+const BUSY_ITEMS = 16;
 /** A call's items are spread over threads in parts of at least this many. */
 const MIN_PART = 16;
 /** Calls of no more items than this are signed where they stand: the way to a thread and back costs as much as a few signatures. */
@@ -30,7 +35,7 @@ const MAX_IN_PLACE = 32;
 
 /**
  * Spreads signing over worker threads, so that the event loop keeps serving. Small calls are signed where they stand, unless there
- * are many at once or the authority's key is a slow one.
+ * are many at once or the authority's key is a slow one. It begins with one thread, and has more as soon as there is work for them.
  */
 export class SigningPool implements AsyncDisposable {
   readonly #options: SigningPoolOptions;
@@ -40,7 +45,7 @@ export class SigningPool implements AsyncDisposable {
 
   constructor(options: SigningPoolOptions) {
     this.#options = options;
-    for (let i = 0; i < options.threads; i++) this.#addThread();
+    if (options.threads > 0) this.#addThread();
   }
 
   /** Begins to check requests and to build certificates. */
@@ -74,6 +79,8 @@ export class SigningPool implements AsyncDisposable {
   }
 
   #beginInThreads(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
+    const areBusy = this.#threads.every(({ load }) => load >= BUSY_ITEMS);
+    if (areBusy && this.#threads.length < this.#options.threads) this.#addThread();
     const parts = Math.min(this.#threads.length, Math.ceil(items.length / MIN_PART));
     const size = Math.ceil(items.length / parts);
     const threads = this.#threads.toSorted((a, b) => a.load - b.load);

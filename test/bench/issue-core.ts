@@ -7,6 +7,7 @@ import { systemRandom } from "../../runtime/random.ts";
 import { systemClock } from "../../runtime/time/clock.ts";
 import { JournalAuditLog } from "../../server/audit/journal-audit-log.ts";
 import type { X509SvidOrder } from "../../server/ca/issuance.ts";
+import { signingThreadsFor } from "../../server/ca/signing-pool.ts";
 import { MemoryKeyManager } from "../../server/keymanager/memory-key-manager.ts";
 import { MemoryStore } from "../fakes/memory-store.ts";
 import { RecordingLog } from "../fakes/recording-log.ts";
@@ -109,4 +110,4 @@ async function benchWith(threads: number): Promise<void> {
 print(describeMachine());
 await benchFloor();
 await benchWith(0);
-await benchWith(Math.max(1, availableParallelism() - 1));
+await benchWith(signingThreadsFor(availableParallelism()));
