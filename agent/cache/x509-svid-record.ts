@@ -1,5 +1,5 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
 import { type Certificate, parseConcatenatedCertificates } from "../../spiffe/x509/certificate.ts";
+import type { KeyBytes } from "../identity/svid-key.ts";
 import type { CachedEntry } from "./entry.ts";
 
 /** An X509-SVID with its key, as the cache and the state file hold it. The buffers are shared: never change them. */
@@ -27,8 +27,8 @@ export interface IssuedChain {
   readonly entry: CachedEntry;
   /** Leaf first, each ASN.1 DER. */
   readonly chainDer: readonly Uint8Array[];
-  /** The key that the certificate was asked for with. */
-  readonly privateKey: KeyObject;
+  /** What the certificate was asked for with. */
+  readonly key: KeyBytes;
 }
 
 /**
@@ -43,11 +43,10 @@ export function makeRecord(
   now: Date,
   renewAt: (validity: { readonly notBefore: Date; readonly notAfter: Date }) => Date,
 ): X509SvidRecord {
-  const { entry, privateKey } = issued;
-  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const { entry, key } = issued;
   return describeChain({
     certificateChainDer: concatenate(issued.chainDer),
-    privateKeyPkcs8: new Uint8Array(privateKey.export({ type: "pkcs8", format: "der" })),
+    privateKeyPkcs8: key.pkcs8Der,
     entryId: entry.id,
     entryRevision: entry.revision,
     renewAt,
@@ -55,7 +54,7 @@ export function makeRecord(
       if (leaf.spiffeId?.toString() !== entry.spiffeId) {
         throw new Error("X509-SVID: it is for another SPIFFE ID");
       }
-      if (Buffer.compare(spki, leaf.spkiDer) !== 0) {
+      if (Buffer.compare(key.spkiDer, leaf.spkiDer) !== 0) {
         throw new Error("X509-SVID: it is for another key");
       }
       if (leaf.notAfter.getTime() <= now.getTime()) {

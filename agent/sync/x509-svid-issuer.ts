@@ -1,4 +1,3 @@
-import type { KeyObject } from "node:crypto";
 import {
   type BatchNewX509SVIDResponse_Result,
   SVID,
@@ -18,6 +17,7 @@ import type { X509SvidOrder } from "../cache/x509-svid-cache.ts";
 import { makeRecord } from "../cache/x509-svid-record.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { untilChanged } from "../connection/until-changed.ts";
+import { exportKeyPair, type KeyBytes } from "../identity/svid-key.ts";
 import type { IssuanceLimits } from "./issuance-limits.ts";
 
 export interface X509SvidIssuerDeps {
@@ -124,19 +124,20 @@ class Issuer {
   }
 
   async #request(order: X509SvidOrder): Promise<RequestedSvid> {
-    const { privateKey } = await this.#deps.keys.take();
-    const csr = createCsr({ privateKey, spiffeId: SpiffeId.parse(order.entry.spiffeId) });
-    return { order, privateKey, csr };
+    const pair = await this.#deps.keys.take();
+    const key = exportKeyPair(pair);
+    const spiffeId = SpiffeId.parse(order.entry.spiffeId);
+    return { order, key, csr: createCsr({ ...pair, spkiDer: key.spkiDer, spiffeId }) };
   }
 
   /** Returns whether another one was replaced that would have done for longer. */
   #finish(
-    { order, privateKey }: RequestedSvid,
+    { order, key }: RequestedSvid,
     result: BatchNewX509SVIDResponse_Result | undefined,
   ): boolean {
     const { cache, clock, log, random } = this.#deps;
     try {
-      const issued = { entry: order.entry, chainDer: chainIn(result), privateKey };
+      const issued = { entry: order.entry, chainDer: chainIn(result), key };
       const record = makeRecord(issued, clock.now(), (validity) =>
         renewalInstant({ ...validity, fraction: RENEW_AFTER, jitter: RENEW_JITTER, random }),
       );
@@ -162,7 +163,7 @@ class Issuer {
 /** An order with the key that was made for it, and the request signed with that. */
 interface RequestedSvid {
   readonly order: X509SvidOrder;
-  readonly privateKey: KeyObject;
+  readonly key: KeyBytes;
   readonly csr: Uint8Array;
 }
 

@@ -4,6 +4,7 @@ import * as der from "./der-writer.ts";
 import { distinguishedName, type NameParts } from "./distinguished-name.ts";
 import { EXTENSION_REQUEST_OID, ExtensionOid, SignatureOid } from "./oids.ts";
 
+const SPKI_DER = { format: "der", type: "spki" } as const;
 const VERSION_1 = 0;
 const SAN_DNS = 2;
 const SAN_URI = 6;
@@ -12,6 +13,8 @@ const SAN_URI = 6;
 export interface CsrRequest {
   /** An EC (P-256, P-384, P-521), RSA or Ed25519 private key. */
   readonly privateKey: KeyObject;
+  /** SubjectPublicKeyInfo of that key, from whoever has it at hand: exporting it takes as long as signing. */
+  readonly spkiDer?: Uint8Array;
   readonly subject?: NameParts;
   readonly spiffeId?: SpiffeId;
   readonly dnsNames?: readonly string[];
@@ -26,7 +29,7 @@ export interface CsrRequest {
 export function createCsr(request: CsrRequest): Uint8Array {
   const { privateKey } = request;
   const { hash, identifier } = signatureFor(privateKey);
-  const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
+  const spki = request.spkiDer ?? createPublicKey(privateKey).export(SPKI_DER);
   const info = der.sequence(
     der.integer(VERSION_1),
     distinguishedName(request.subject ?? {}),
