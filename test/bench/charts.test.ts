@@ -6,8 +6,8 @@ suite("points of a chart", () => {
   const file = (usableCores: number, row: string, median: number) => ({
     machine: { usableCores },
     figures: [
-      { row, name: "rate", median },
-      { row, name: "another", median: 0 },
+      { row, name: "rate", unit: "a second" as const, median },
+      { row, name: "another", unit: "ms" as const, median: 0 },
     ],
   });
 

@@ -2,10 +2,11 @@ import type { Series } from "./figures.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { Chart } from "./svg.ts";
 
-/** What `--json` writes, as far as charts need it. */
+/** What `--json` writes, as far as charts and verdicts need it. */
 export interface MeasuredFile {
+  /** The cores are the ones that the measured process may use. */
   readonly machine: Pick<MachineFacts, "usableCores">;
-  readonly figures: readonly Pick<Series, "row" | "name" | "median">[];
+  readonly figures: readonly Pick<Series, "row" | "name" | "unit" | "median">[];
 }
 
 /** Which figures make a curve. */
@@ -56,6 +57,21 @@ export const chartKinds: readonly ChartKind[] = [
     ],
   },
   {
+    file: "start-entries",
+    title: "Start of a server",
+    xLabel: "entries",
+    yLabel: "ms",
+    logarithmicX: true,
+    curves: [
+      { name: "by the clock", row: /^server with (\d+) entries, started/, figure: "start" },
+      {
+        name: "processor time",
+        row: /^server with (\d+) entries, started/,
+        figure: "processor time of the start",
+      },
+    ],
+  },
+  {
     file: "push-entries",
     title: "Entry created to SVID in an open stream",
     xLabel: "entries",
@@ -74,6 +90,14 @@ export const chartKinds: readonly ChartKind[] = [
     yLabel: "MiB",
     logarithmicX: true,
     curves: [{ name: "server", row: /^agents, (\d+)$/, figure: "resident" }],
+  },
+  {
+    file: "idle-agents",
+    title: "Processor time of a server whose agents have nothing to do",
+    xLabel: "connected agents",
+    yLabel: "cores",
+    logarithmicX: true,
+    curves: [{ name: "", row: /^agents, (\d+)$/, figure: "idle" }],
   },
   {
     file: "authority-agents",

@@ -5,6 +5,8 @@ export type Unit =
   | "ms"
   | "MiB"
   | "KiB"
+  | "MB"
+  | "kB"
   | "cores"
   | "core-seconds"
   | "cores of the load"

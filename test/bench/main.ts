@@ -1,7 +1,8 @@
 // `npm run bench -- NAME...`: measures over the public API, with real TLS and processes, and prints figures; it judges nothing.
 // Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted), --release FOLDER (measure the release
 // there instead of the sources), --flags "FLAGS" (for its Node, in place of its own), --minutes M (how long a soak lasts, which only
-// runs when it is named), --runs N (all of it so often, for medians), --json FILE (the figures of all runs).
+// runs when it is named), --runs N (all of it so often, for medians), --cores N (server and agent get the first N cores only),
+// --json FILE (the figures of all runs).
 
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -22,6 +23,7 @@ import type { Bench } from "./bench.ts";
 import { benchEntries } from "./entries.ts";
 import { Figures, formatFigure } from "./figures.ts";
 import { benchFirstAnswer } from "./first-answer.ts";
+import { benchInstances } from "./instances.ts";
 import { benchIssue } from "./issue.ts";
 import { issuedBy } from "./issued.ts";
 import { benchJwt } from "./jwt.ts";
@@ -42,6 +44,7 @@ const benchmarks = new Map<string, (bench: Bench) => Promise<void>>([
   ["restart", benchRestart],
   ["agents", benchAgents],
   ["memory", benchMemory],
+  ["instances", benchInstances],
   ["sds", benchSds],
   ["renewals", benchRenewals],
   ["soak", benchSoak],
@@ -70,6 +73,7 @@ async function main(signal: AbortSignal): Promise<void> {
       flags: { type: "string" },
       minutes: { type: "string", default: "30" },
       runs: { type: "string", default: "1" },
+      cores: { type: "string" },
       json: { type: "string" },
     },
   });
@@ -82,7 +86,8 @@ async function main(signal: AbortSignal): Promise<void> {
   const minutes = Number(values.minutes);
   const count = values.count === undefined ? undefined : Number(values.count);
   print(describeMachine());
-  const command = commandOf(values.release, values.flags);
+  const cores = values.cores === undefined ? undefined : Number(values.cores);
+  const command = pinned(commandOf(values.release, values.flags), cores);
   const figures = new Figures();
   const takenAt = new Date().toISOString();
   for (let run = 0; run < Number(values.runs); run++) {
@@ -94,7 +99,7 @@ async function main(signal: AbortSignal): Promise<void> {
   const { json: _, ...options } = values;
   const content = {
     takenAt,
-    machine: machineFacts(),
+    machine: cores === undefined ? machineFacts() : { ...machineFacts(), usableCores: cores },
     benchmarks: names,
     options,
     figures: figures.series,
@@ -112,6 +117,13 @@ function commandOf(release: string | undefined, flags: string | undefined): Assa
     file: join(folder, "bin", "node"),
     args: [...given, join(folder, "lib", "assay.mjs")],
   };
+}
+
+/** The same on the first so many cores; the load goes where the kernel has room for it. */
+function pinned(command: AssayCommand, cores: number | undefined): AssayCommand {
+  if (cores === undefined) return command;
+  const list = ["--cpu-list", `0-${cores - 1}`];
+  return { file: "taskset", args: [...list, command.file, ...command.args] };
 }
 
 /** Each benchmark has processes and state of its own. */

@@ -6,7 +6,7 @@ import { idleCores, memoryFigures, memoryOf } from "./process-usage.ts";
 const firstUid = 200_000;
 
 /** By then an agent that has nothing to do has given back what it does not need. */
-const REST_MS = 45_000;
+export const restMs = 45_000;
 
 /** What the agent takes for workloads with an entry, a process and a stream each, every one a user of its own. Needs root. */
 export async function benchMemory(bench: Bench): Promise<void> {
@@ -21,7 +21,7 @@ export async function benchMemory(bench: Bench): Promise<void> {
     bench.report(title, memoryFigures(await memoryOf(pid)));
   };
   await print("agent without workloads, just started");
-  await bench.pause(REST_MS);
+  await bench.pause(restMs);
   await print("agent without workloads");
   await using stack = new AsyncDisposableStack();
   const workloads: ForeignWorkload[] = [];
@@ -33,7 +33,7 @@ export async function benchMemory(bench: Bench): Promise<void> {
   }
   await Promise.all(workloads.map(({ first }) => first));
   await print(`agent with ${count} workloads, just served`);
-  await bench.pause(REST_MS);
+  await bench.pause(restMs);
   await print(`agent with ${count} workloads`);
   const idle = await idleCores(pid, () => bench.pause(10_000));
   bench.report(`agent with ${count} workloads`, [idle]);

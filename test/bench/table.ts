@@ -1,0 +1,10 @@
+// `node test/bench/table.ts FILE...`: the table of targets in Markdown, out of what `npm run bench -- ... --json FILE` wrote.
+
+import { readFile } from "node:fs/promises";
+import type { MeasuredFile } from "./charts.ts";
+import { targetLines } from "./targets.ts";
+import { verdictTable } from "./verdicts.ts";
+
+const files: MeasuredFile[] = [];
+for (const path of process.argv.slice(2)) files.push(JSON.parse(await readFile(path, "utf8")));
+process.stdout.write(`${verdictTable(targetLines, files)}\n`);
