@@ -3,6 +3,7 @@
 import { openChannel } from "../../runtime/rpc/channel.ts";
 import { createClient } from "../../runtime/rpc/client.ts";
 import { BareAgent } from "../support/bare-agent.ts";
+import { eventually } from "../support/eventually.ts";
 import type { CrowdOrder, CrowdState, CrowdTask } from "./crowd-messages.ts";
 import { SyncedAgent } from "./synced-agent.ts";
 
@@ -40,9 +41,9 @@ async function grow({ adminSocket, address, trustDomain, count }: CrowdTask): Pr
   const places = Array.from({ length: count }).values();
   const attestSome = async (): Promise<void> => {
     for (const _ of places) {
-      const agent = new SyncedAgent(
-        await BareAgent.attest({ admin, address, trustDomain, signal }),
-      );
+      // A server that has more to do than it can answers late: an agent comes again then.
+      const attest = () => BareAgent.attest({ admin, address, trustDomain, signal });
+      const agent = new SyncedAgent(await eventually("an agent", attest, { timeoutMs: 60_000 }));
       agents.push({ agent, streams: 0, bundles: 0 });
     }
   };

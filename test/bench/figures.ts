@@ -3,6 +3,8 @@ import { formatMs } from "./latencies.ts";
 /** What a figure is counted in. */
 export type Unit =
   | "ms"
+  | "ns"
+  | "bytes"
   | "MiB"
   | "KiB"
   | "MB"

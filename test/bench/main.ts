@@ -2,7 +2,7 @@
 // Options: --seconds S (how long a load lasts), --count N (how many times, of what is counted), --release FOLDER (measure the release
 // there instead of the sources), --flags "FLAGS" (for its Node, in place of its own), --minutes M (how long a soak lasts, which only
 // runs when it is named), --runs N (all of it so often, for medians), --cores N (server and agent get the first N cores only),
-// --json FILE (the figures of all runs).
+// --json FILE (the figures of all runs). "micro" stands alone: what a call of each hot function costs.
 
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -29,6 +29,7 @@ import { issuedBy } from "./issued.ts";
 import { benchJwt } from "./jwt.ts";
 import { describeMachine, machineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
+import { runMicro } from "./micro.ts";
 import { benchPush } from "./push.ts";
 import { benchRenewals } from "./renewals.ts";
 import { benchRestart } from "./restart.ts";
@@ -77,6 +78,7 @@ async function main(signal: AbortSignal): Promise<void> {
       json: { type: "string" },
     },
   });
+  if (positionals[0] === "micro") return runMicro(signal, reportTo(new Figures()));
   const names = positionals.length === 0 ? [...benchmarks.keys()].filter(isShort) : positionals;
   const unknown = names.find((name) => !benchmarks.has(name));
   if (unknown !== undefined) {
@@ -159,12 +161,17 @@ async function runOne(
     issued: (kind) => issuedBy(port, kind, signal),
     pause: (ms) => systemClock.sleep(ms, signal),
     print,
-    report(row, measured) {
-      figures.add(row, measured);
-      const each = measured.map((figure) => `${figure.name} ${formatFigure(figure)}`);
-      print(`${row}: ${each.join(", ")}`);
-    },
+    report: reportTo(figures),
   });
+}
+
+/** Prints and keeps. */
+function reportTo(figures: Figures): Bench["report"] {
+  return (row, measured) => {
+    figures.add(row, measured);
+    const each = measured.map((figure) => `${figure.name} ${formatFigure(figure)}`);
+    print(`${row}: ${each.join(", ")}`);
+  };
 }
 
 function isShort(name: string): boolean {

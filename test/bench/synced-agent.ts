@@ -4,6 +4,8 @@ import type { BareAgent } from "../support/bare-agent.ts";
 
 /** How soon an agent comes back after a lost stream, in milliseconds: between none and this, at random. */
 const reconnectWithinMs = 1_000;
+/** How often the server wants to hear of it, unless it is told otherwise. */
+const heartbeatMs = 30_000;
 
 /** An agent without workloads: it keeps its stream to the server open, knows the trust bundle, and comes back when the stream ends. */
 export class SyncedAgent implements AsyncDisposable {
@@ -53,7 +55,7 @@ export class SyncedAgent implements AsyncDisposable {
   }
 
   async #stream(signal: AbortSignal): Promise<void> {
-    const messages = this.#agent.client(AgentSync).sync(hello(signal), { signal });
+    const messages = this.#agent.client(AgentSync).sync(signsOfLife(signal), { signal });
     let upToDate = false;
     for await (const { message } of messages) {
       this.#read(message);
@@ -75,10 +77,12 @@ export class SyncedAgent implements AsyncDisposable {
   }
 }
 
-async function* hello(signal: AbortSignal) {
+/** The hello, and then what the server waits for: it ends the stream of an agent that says nothing. */
+async function* signsOfLife(signal: AbortSignal) {
   const value = { protocolMin: 1, protocolMax: 1, agentVersion: "bench" };
   yield { message: { case: "hello" as const, value } };
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  for (;;) {
+    await sleep(heartbeatMs, undefined, { signal });
+    yield { message: { case: "heartbeat" as const, value: {} } };
+  }
 }

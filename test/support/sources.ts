@@ -32,9 +32,9 @@ export function findLines(source: Source, pattern: RegExp): readonly string[] {
     .flatMap((line, index) => (pattern.test(line) ? [`${source.path}:${index + 1}`] : []));
 }
 
-/** Whether a path is test code: a unit test beside its file, or anything under test/. */
+/** Whether a path is test code: a unit test or a micro-benchmark beside its file, or anything under test/. */
 export function isTestCode(path: string): boolean {
-  return path.startsWith("test/") || path.endsWith(".test.ts");
+  return path.startsWith("test/") || /\.(test|bench)\.ts$/.test(path);
 }
 
 function blankComments(text: string): string {
