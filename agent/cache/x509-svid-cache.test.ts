@@ -201,6 +201,28 @@ describe("X509SvidCache", () => {
     assert.equal(cache.nextDueAtMs(), 20 * MINUTE + 500);
   });
 
+  it("says of a new SVID whether the one before would have done for longer", async () => {
+    const { clock, cache } = setUp();
+    const entry = cachedEntry("a", ["uid:1"], { prefetch: false });
+    const renew = (): boolean => {
+      const order = only(cache.takeDue(1));
+      return cache.complete(order, recordFor(order, clock.now()));
+    };
+    cache.putEntry(entry);
+    cache.use(entry, "uid:1", undefined);
+    assert.equal(renew(), false, "there was none");
+    await clock.advance(20 * MINUTE);
+    assert.equal(renew(), true);
+    cache.putEntry({ ...entry, revision: 1n });
+    assert.equal(renew(), false, "it was for an older revision of the entry");
+    cache.setAuthorities({ present: new Set(["aa"]), tainted: new Set(["aa"]) });
+    await clock.advance(5_000);
+    assert.equal(renew(), false, "its authority is tainted");
+    cache.setAuthorities({ present: new Set(["aa"]), tainted: new Set() });
+    clock.jump(55 * MINUTE);
+    assert.equal(renew(), false, "it was near its end");
+  });
+
   it("renews at once when the machine slept through most of an SVID's life", () => {
     const { clock, cache, serveAll } = setUp();
     const entry = cachedEntry("a", ["uid:1"], { prefetch: false });
