@@ -4,6 +4,7 @@ import type { WriteOperations } from "./contract/operations.ts";
 import { appendChanges } from "./operations/change-log.ts";
 import type { WriteContext } from "./operations/context.ts";
 import { writeOperations } from "./operations/index.ts";
+import { Prepared } from "./operations/prepared.ts";
 import { advanceState, lockState } from "./operations/store-state.ts";
 import type { Schema } from "./schema.ts";
 import { StoreFailure } from "./store-failure.ts";
@@ -64,14 +65,14 @@ export async function runGroup(
   const outcomes: WriteOutcome[] = [];
   for (const request of requests) {
     const mark = { changes: changes.length, nextKey };
-    await sql`savepoint caller`.execute(db);
+    await savepoint.run(db, []);
     const outcome = await run(context, request);
     if (!outcome.ok || request.dryRun) {
       await sql`rollback to savepoint caller`.execute(db);
       changes.length = mark.changes;
       nextKey = mark.nextKey;
     }
-    await sql`release savepoint caller`.execute(db);
+    await release.run(db, []);
     outcomes.push(outcome);
     if (enough()) break;
   }
@@ -88,6 +89,11 @@ export async function runGroup(
     ...(changes.length > 0 && { commit: { revision: BigInt(revision), changes } }),
   };
 }
+
+const savepoint = new Prepared((db) => ({ compile: () => sql`savepoint caller`.compile(db) }));
+const release = new Prepared((db) => ({
+  compile: () => sql`release savepoint caller`.compile(db),
+}));
 
 async function run(context: WriteContext, request: WriteRequest): Promise<WriteOutcome> {
   try {

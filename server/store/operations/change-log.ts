@@ -2,8 +2,8 @@ import type { Kysely } from "kysely";
 import type { Change, EntryKeys, LoggedChange } from "../commit.ts";
 import type { SelectorRecord } from "../records.ts";
 import type { Schema } from "../schema.ts";
-import { inChunks } from "./chunks.ts";
 import type { ReadOperation, WriteOperation } from "./context.ts";
+import { PreparedInsert } from "./prepared.ts";
 import { readState } from "./store-state.ts";
 
 /** What a line of the log keeps of the record before the change. Entries only. */
@@ -31,8 +31,19 @@ export async function appendChanges(
     action: change.action,
     before_keys: formatBeforeKeys(change),
   }));
-  for (const chunk of inChunks(rows)) await db.insertInto("changes").values(chunk).execute();
+  await insertChanges.run(db, rows);
 }
+
+const insertChanges = new PreparedInsert("changes", [
+  "revision",
+  "seq",
+  "ordinal",
+  "at",
+  "kind",
+  "id",
+  "action",
+  "before_keys",
+]);
 
 function formatBeforeKeys(change: Change): string | null {
   if (change.kind !== "entry" || change.before === undefined) return null;

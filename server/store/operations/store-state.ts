@@ -2,6 +2,7 @@ import type { Kysely, Selectable } from "kysely";
 import { schemaVersion } from "../migrations/migrate.ts";
 import type { Schema, StoreStateTable } from "../schema.ts";
 import type { ReadOperation, WriteOperation } from "./context.ts";
+import { Prepared } from "./prepared.ts";
 
 /** The one row of the store's state. */
 export type StateRow = Selectable<StoreStateTable>;
@@ -19,21 +20,33 @@ export async function readState(db: Kysely<Schema>): Promise<StateRow> {
 
 /** Takes the state for this transaction, so that no other writer can start before it ends, and reads it. */
 export async function lockState(db: Kysely<Schema>): Promise<StateRow> {
-  return await db
+  const [state] = await lock.run(db, [STATE_ID]);
+  if (state === undefined) throw new Error("store: it has no state");
+  return state;
+}
+
+const lock = new Prepared<StateRow>((db) =>
+  db
     .updateTable("store_state")
     .set((state) => ({ revision: state.ref("revision") }))
     .where("id", "=", STATE_ID)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-}
+    .returningAll(),
+);
 
 /** Writes how far the counters have come. */
 export async function advanceState(
   db: Kysely<Schema>,
-  counters: Pick<StateRow, "revision" | "next_key" | "next_change">,
+  { revision, next_key, next_change }: Pick<StateRow, "revision" | "next_key" | "next_change">,
 ): Promise<void> {
-  await db.updateTable("store_state").set(counters).where("id", "=", STATE_ID).execute();
+  await advance.run(db, [revision, next_key, next_change, STATE_ID]);
 }
+
+const advance = new Prepared((db) =>
+  db
+    .updateTable("store_state")
+    .set({ revision: 0, next_key: 0, next_change: 0 })
+    .where("id", "=", STATE_ID),
+);
 
 /** Starts the history of a new store. Does nothing to one that has a history. */
 export async function createState(db: Kysely<Schema>, incarnation: string): Promise<void> {

@@ -53,6 +53,19 @@ export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
   "jwt_algorithm",
 ];
 
+/** All columns. */
+export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
+  ...AUTHORIZED_ENTRY_COLUMNS,
+  "selectors_hash",
+  "selector_count",
+  "federation_count",
+  "owner",
+  "side",
+  "origin_cluster",
+  "last_issued_at",
+  "last_delivered_at",
+];
+
 /** The entry with its sets in canonical order. */
 export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
   return {

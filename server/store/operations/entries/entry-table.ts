@@ -5,8 +5,9 @@ import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import { inChunks } from "../chunks.ts";
 import type { WriteContext } from "../context.ts";
-
+import { Prepared, PreparedInsert } from "../prepared.ts";
 import {
+  ENTRY_COLUMNS,
   type EntryIdentity,
   type EntryRow,
   type EntryUseColumns,
@@ -24,11 +25,14 @@ export async function entryRowsById(
 ): Promise<Map<string, EntryRow>> {
   const rows = new Map<string, EntryRow>();
   for (const chunk of inChunks([...new Set(ids)])) {
-    const found = await db.selectFrom("entries").selectAll().where("id", "in", chunk).execute();
-    for (const row of found) rows.set(row.id, row);
+    for (const row of await selectById.run(db, chunk, chunk.length)) rows.set(row.id, row);
   }
   return rows;
 }
+
+const selectById = new Prepared<EntryRow>((db, rows) =>
+  db.selectFrom("entries").selectAll().where("id", "in", Array<string>(rows).fill("")),
+);
 
 /** The entries that have one of these identities, by {@link identityKey}. */
 export async function entriesByIdentity(
@@ -38,21 +42,25 @@ export async function entriesByIdentity(
   const found = new Map<string, EntryRecord>();
   const wanted = new Set(identities.map(identityKey));
   for (const chunk of inChunks(identities)) {
-    const values = chunk.map(
-      (wants) => sql`(${wants.parent_id}, ${wants.spiffe_id}, ${wants.selectors_hash})`,
-    );
-    const rows = await db
-      .selectFrom("entries")
-      .selectAll()
-      .where(sql<boolean>`(parent_id, spiffe_id, selectors_hash) in (values ${sql.join(values)})`)
-      .execute();
-    for (const row of rows) {
+    const parameters: unknown[] = [];
+    for (const { parent_id, spiffe_id, selectors_hash } of chunk) {
+      parameters.push(parent_id, spiffe_id, selectors_hash);
+    }
+    for (const row of await selectByIdentity.run(db, parameters, chunk.length)) {
       const key = identityKey(row);
       if (wanted.has(key)) found.set(key, entryFromRow(row));
     }
   }
   return found;
 }
+
+const selectByIdentity = new Prepared<EntryRow>((db, rows) => {
+  const values = Array.from({ length: rows }, () => sql`(${""}, ${""}, ${0})`);
+  return db
+    .selectFrom("entries")
+    .selectAll()
+    .where(sql<boolean>`(parent_id, spiffe_id, selectors_hash) in (values ${sql.join(values)})`);
+});
 
 /** An entry that is to be written, and its row but for the key. */
 export interface EntryDraft {
@@ -72,18 +80,18 @@ export async function insertEntries(
 ): Promise<void> {
   const firstKey = allocateKeys(drafts.length);
   const keyed = drafts.map(({ entry, row }, index) => ({ entry, row, key: firstKey + index }));
-  for (const chunk of inChunks(keyed)) {
-    await db
-      .insertInto("entries")
-      .values(chunk.map(({ key, row }) => ({ key, ...row })))
-      .execute();
-  }
+  await insertRows.run(
+    db,
+    keyed.map(({ key, row }) => ({ key, ...row })),
+  );
   await insertEntrySelectors(db, keyed);
   await insertEntryFederations(db, keyed);
   for (const { entry } of drafts) {
     record({ kind: "entry", id: entry.id, action: "create", after: entry });
   }
 }
+
+const insertRows = new PreparedInsert("entries", ENTRY_COLUMNS);
 
 /** Replaces a row and what finds it, and notes the update. */
 export async function replaceEntry(
@@ -137,10 +145,10 @@ async function insertEntrySelectors(
   );
   // In the order of the table: rows that lie together are written together.
   rows.sort(comparePostings);
-  for (const chunk of inChunks(rows)) {
-    await db.insertInto("entry_selectors").values(chunk).execute();
-  }
+  await insertPostings.run(db, rows);
 }
+
+const insertPostings = new PreparedInsert("entry_selectors", ["type", "value", "entry_key"]);
 
 function comparePostings(a: Selector, b: Selector): number {
   if (a.type !== b.type) return a.type < b.type ? -1 : 1;
