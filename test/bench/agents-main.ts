@@ -15,14 +15,14 @@ const agents: { readonly agent: SyncedAgent; streams: number; bundles: number }[
 let last = "";
 
 function state(): CrowdState {
-  let [ready, back, informed, failures] = [0, 0, 0, 0];
+  let [ready, back, informed, refusals] = [0, 0, 0, 0];
   for (const { agent, streams, bundles } of agents) {
     if (agent.streams > 0) ready += 1;
     if (agent.streams > streams) back += 1;
     if (agent.bundles > bundles) informed += 1;
-    failures += agent.failures;
+    refusals += agent.refusals;
   }
-  return { ready, back, informed, failures };
+  return { ready, back, informed, refusals };
 }
 
 function report(): void {

@@ -33,7 +33,7 @@ export async function benchAgents(bench: Bench): Promise<void> {
 async function atRest(bench: Bench, size: number, emptyMebibytes: number): Promise<void> {
   const { pid } = bench.server.child;
   // What connecting took is garbage by now, and collected in its own time.
-  await bench.pause(5_000);
+  await bench.pause(15_000);
   const idle = await idleCores(pid, () => bench.pause(10_000));
   const memory = await memoryOf(pid);
   const each = ((memory.resident - emptyMebibytes) * 1024) / size;
@@ -68,15 +68,15 @@ async function backAfterRestart(bench: Bench, crowd: Crowd): Promise<void> {
   const stopped = performance.now();
   await machine.startServer();
   const started = performance.now();
-  const { failures } = crowd;
+  const { refusals } = crowd;
   await crowd.untilBack();
   bench.report(`agents, ${crowd.size}, after a restart of the server`, [
     { name: "start of the server", unit: "ms", value: started - stopped },
     { name: "all back after it was ready", unit: "ms", value: performance.now() - started },
     {
-      name: "attempts in vain after it was ready",
+      name: "refused after it was ready",
       unit: "times",
-      value: crowd.failures - failures,
+      value: crowd.refusals - refusals,
     },
   ]);
 }

@@ -19,6 +19,6 @@ export interface CrowdState {
   readonly back: number;
   /** Were told the trust bundle anew since the last mark. */
   readonly informed: number;
-  /** Streams that ended before they were up to date. */
-  readonly failures: number;
+  /** Streams that ended with an error, those left out that found no server or one that stops. */
+  readonly refusals: number;
 }

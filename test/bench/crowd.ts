@@ -14,7 +14,7 @@ interface Keeper {
   held: number;
 }
 
-const nothing: CrowdState = { ready: 0, back: 0, informed: 0, failures: 0 };
+const nothing: CrowdState = { ready: 0, back: 0, informed: 0, refusals: 0 };
 
 /** Connected agents in processes of their own, as many as there is need for. */
 export class Crowd implements AsyncDisposable {
@@ -33,8 +33,8 @@ export class Crowd implements AsyncDisposable {
     return this.#keepers.reduce((sum, { held }) => sum + held, 0);
   }
 
-  get failures(): number {
-    return this.#sum("failures");
+  get refusals(): number {
+    return this.#sum("refusals");
   }
 
   /** Attests and connects agents until there are `size`; resolves when all are up to date. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentSync, type ServerMessage } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { BareAgent } from "../support/bare-agent.ts";
 
 /** How soon an agent comes back after a lost stream, in milliseconds: between none and this, at random. */
@@ -11,7 +12,7 @@ const heartbeatMs = 30_000;
 export class SyncedAgent implements AsyncDisposable {
   #bundles = 0;
   #streams = 0;
-  #failures = 0;
+  #refusals = 0;
   readonly #agent: BareAgent;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -32,9 +33,9 @@ export class SyncedAgent implements AsyncDisposable {
     return this.#streams;
   }
 
-  /** Streams that ended before they were up to date. */
-  get failures(): number {
-    return this.#failures;
+  /** Streams that ended with an error, those left out that found no server or one that stops. */
+  get refusals(): number {
+    return this.#refusals;
   }
 
   /** Ends the stream; the next one begins a moment later. */
@@ -45,11 +46,11 @@ export class SyncedAgent implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const before = this.#streams;
       this.#stopStream = new AbortController();
       const stop = AbortSignal.any([signal, this.#stopStream.signal]);
-      await this.#stream(stop).catch(() => {});
-      if (this.#streams === before) this.#failures += 1;
+      await this.#stream(stop).catch((error: unknown) => {
+        if (!signal.aborted && codeOf(error) !== Status.UNAVAILABLE) this.#refusals += 1;
+      });
       await sleep(Math.random() * reconnectWithinMs, undefined, { signal }).catch(() => {});
     }
   }
@@ -75,6 +76,10 @@ export class SyncedAgent implements AsyncDisposable {
     await this.#running;
     this.#agent[Symbol.dispose]();
   }
+}
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof StatusError ? error.code : undefined;
 }
 
 /** The hello, and then what the server waits for: it ends the stream of an agent that says nothing. */

@@ -60,7 +60,11 @@ function inPowersOfTen({ unit, median }: Measured): Measured {
 
 function wanted({ limits }: Target, unit: Series["unit"] | undefined): string {
   if (limits.length === 0) return "as few as can be";
-  return limits.map((median) => format({ unit: unit ?? "times", median })).join(", then ");
+  const text = (limit: number): string => {
+    if (unit === "ms") return limit < 1000 ? `${limit} ms` : `${limit / 1000} s`;
+    return format({ unit: unit ?? "times", median: limit });
+  };
+  return limits.map(text).join(", then ");
 }
 
 function format({ unit, median }: Measured): string {
