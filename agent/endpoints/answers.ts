@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { NarrowedSignal } from "../../runtime/narrowed-signal.ts";
 import type { Subscription, WorkloadCaller, WorkloadView } from "../cache/workload-view.ts";
 
 /** Whom a call is answered about. */
@@ -31,9 +32,9 @@ export async function* answers<C extends WorkloadCaller, T>(
   let last: T | undefined;
   for (let isOver = false; !isOver; ) {
     using subscription = o.open(workload.caller);
-    const left = new AbortController();
-    const signal = AbortSignal.any([o.signal, left.signal]);
-    const watching = workload.selectorsChanged(signal).finally(() => left.abort());
+    using present = new NarrowedSignal(o.signal);
+    const { signal } = present;
+    const watching = workload.selectorsChanged(signal).finally(() => present.end());
     // A failure is thrown below, unless the call is over by then.
     watching.catch(() => {});
     try {
@@ -47,7 +48,7 @@ export async function* answers<C extends WorkloadCaller, T>(
         subscription.delivered(view);
       }
     } finally {
-      left.abort();
+      present.end();
     }
     isOver = !(await watching);
   }

@@ -9,6 +9,7 @@ import {
   unavailable,
 } from "../../runtime/errors/status-error.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
+import { NarrowedSignal } from "../../runtime/narrowed-signal.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { WorkloadView } from "../cache/workload-view.ts";
 
@@ -90,12 +91,11 @@ async function nextChange(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  const timer = clock.sleep(waitMs, either).then(() => over.abort());
+  using waiting = new NarrowedSignal(signal);
+  const timer = clock.sleep(waitMs, waiting.signal).then(() => waiting.end());
   const seen = feed.value;
-  for await (const view of feed.subscribe(either)) if (view !== seen) break;
-  over.abort();
+  for await (const view of feed.subscribe(waiting.signal)) if (view !== seen) break;
+  waiting.end();
   await timer;
 }
 

@@ -3,6 +3,7 @@
  */
 import { selectorSetDigest } from "../../proto/selector.ts";
 import { type StatusError, unavailable } from "../../runtime/errors/status-error.ts";
+import { NarrowedSignal } from "../../runtime/narrowed-signal.ts";
 import type { CallContext } from "../../runtime/rpc/call-context.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { ViewStatus, WorkloadView, WorkloadViews } from "../cache/workload-view.ts";
@@ -93,15 +94,14 @@ export class WorkloadSession implements FollowedWorkload<AttestedCaller> {
   }
 
   async #mayHaveChanged(signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
+    using waiting = new NarrowedSignal(signal);
     const kindsChanged = async (): Promise<void> => {
-      for await (const kinds of this.#deps.views.selectorKinds.subscribe(either)) {
+      for await (const kinds of this.#deps.views.selectorKinds.subscribe(waiting.signal)) {
         if (kinds !== this.#selectorKinds) return;
       }
     };
-    const factsChanged = (this.#caller.changed ?? []).map((changed) => changed(either));
-    await Promise.race([kindsChanged(), ...factsChanged]).finally(() => over.abort());
+    const factsChanged = (this.#caller.changed ?? []).map((changed) => changed(waiting.signal));
+    await Promise.race([kindsChanged(), ...factsChanged]).finally(() => waiting.end());
   }
 
   /**
@@ -198,12 +198,11 @@ async function untilWorthwhile(
   o: { readonly clock: Clock; readonly blindMs: number; readonly limitMs: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
+  using waiting = new NarrowedSignal(signal);
   const isBlind = open.some(({ retry }) => retry === undefined);
-  const pause = o.clock.sleep(isBlind ? Math.min(o.blindMs, o.limitMs) : o.limitMs, either);
-  const told = open.flatMap(({ retry }) => (retry === undefined ? [] : retry.when(either)));
-  await Promise.race([pause, ...told]).finally(() => over.abort());
+  const pause = o.clock.sleep(isBlind ? Math.min(o.blindMs, o.limitMs) : o.limitMs, waiting.signal);
+  const told = open.flatMap(({ retry }) => (retry === undefined ? [] : retry.when(waiting.signal)));
+  await Promise.race([pause, ...told]).finally(() => waiting.end());
 }
 
 async function attestOnce(deps: WorkloadSessionDeps, call: SessionCall): Promise<AttestedCaller> {

@@ -3,7 +3,9 @@
  * caller is still the process that the facts were read of.
  */
 import { describeError } from "../../runtime/errors/describe.ts";
+import { NarrowedSignal } from "../../runtime/narrowed-signal.ts";
 import type { PeerCredentials } from "../../runtime/peer/credentials.ts";
+import { untilAborted } from "../../runtime/until-aborted.ts";
 import type { InstanceFacts } from "../cache/instance.ts";
 import { type ProcessFacts, readProcessFacts } from "./process-facts.ts";
 import type { Caller, Findings, WorkloadAttestor } from "./workload-attestor.ts";
@@ -51,11 +53,8 @@ export async function attestCaller(
   } catch (cause) {
     throw new CallerGoneError("the caller's process cannot be read", { cause });
   }
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(deps.timeLimitMs)]);
   const calling: Caller = socketPod === undefined ? facts : { ...facts, socketPod };
-  const findings = await Promise.all(
-    deps.attestors.map((attestor) => attestWithin(attestor, calling, limited)),
-  );
+  const findings = await attestInTime(deps, calling, signal);
   if (!deps.isSameProcess(peer)) throw new CallerGoneError("the caller ended while being attested");
   const relayed = findings.find((f) => f.isRelayed);
   if (relayed !== undefined) return relayedCaller(facts, relayed);
@@ -101,24 +100,34 @@ function instanceOf({ uid, pid, startTime, cgroup }: ProcessFacts): InstanceFact
   };
 }
 
+async function attestInTime(
+  { attestors, timeLimitMs }: AttestDeps,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<Findings[]> {
+  using limited = new NarrowedSignal(signal);
+  const late = (): void => limited.end(new DOMException("attesting took too long", "TimeoutError"));
+  const timer = setTimeout(late, timeLimitMs);
+  try {
+    return await Promise.all(attestors.map((each) => attestWithin(each, caller, limited.signal)));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** An attestor that fails or is late leaves its whole type undecided. */
 async function attestWithin(
   attestor: WorkloadAttestor,
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Findings> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([attestor.attest(caller, signal), late]);
+    return await untilAborted(attestor.attest(caller, signal), signal);
   } catch (err) {
     const reason = describeError(err);
     return {
       selectors: [],
       undecided: [{ type: attestor.type, prefixes: [], transient: true, reason }],
     };
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -39,7 +39,7 @@ const ticksPerSecond = 100;
 export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/proc"): ProcessFacts {
   if (peer.pid <= 0) throw new Error("the caller is outside this agent's PID namespace");
   const procDir = `${procRoot}/${peer.pid}`;
-  const startTime = parseStartTime(readFileSync(`${procDir}/stat`, "latin1"));
+  const startTime = parseStartTime(readFileSync(`${procDir}/stat`, "utf8"));
   if (startTime === undefined) throw new Error("stat has no start time");
   const cgroup = readFileSync(`${procDir}/cgroup`, "utf8");
   const uptimeSeconds = Number(readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0]);

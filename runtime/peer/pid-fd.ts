@@ -29,7 +29,7 @@ export class PidFd implements Disposable {
 /** When a process started, in clock ticks since boot (field 22 of proc_pid_stat(5)); undefined if there is no such process. */
 export function readStartTime(pid: number, procRoot: string = "/proc"): string | undefined {
   try {
-    return parseStartTime(readFileSync(`${procRoot}/${pid}/stat`, "latin1"));
+    return parseStartTime(readFileSync(`${procRoot}/${pid}/stat`, "utf8"));
   } catch {
     return undefined;
   }

@@ -29,6 +29,7 @@ import type { Registration } from "./service.ts";
 const SWEEP_MS = 1_000;
 
 const CALL_OVER = new StatusError(Status.CANCELLED, "call is over");
+const CONNECTION_CLOSED = unavailable("connection closed");
 
 /** What an {@link RpcServer} is made of. */
 export interface RpcServerOptions<C> {
@@ -141,10 +142,7 @@ export class RpcServer<C> implements AsyncDisposable {
    * Ends a connection and all its calls at once: nothing more is sent on it. For callers that may not be served any longer. Does
    * nothing if it is not open.
    */
-  closeConnection(
-    connectionId: string,
-    reason: StatusError = unavailable("connection closed"),
-  ): void {
+  closeConnection(connectionId: string, reason: StatusError = CONNECTION_CLOSED): void {
     this.#connections.get(connectionId)?.closeNow(reason);
   }
 
@@ -259,7 +257,7 @@ export class RpcServer<C> implements AsyncDisposable {
     this.#connections.delete(connection.id);
     this.#overdueFirstCalls.arrived(connection);
     this.#overdueClosings.arrived(connection);
-    connection.closeNow(unavailable("connection closed"));
+    connection.closeNow(CONNECTION_CLOSED);
     connection.release();
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
