@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /**
  * A fact about a workload or a node, in the words of the attestor that found it out: `{ type: "unix", value: "uid:1000" }`.
@@ -47,12 +47,13 @@ export function selectorKeys(selectors: Iterable<Selector>): ReadonlySet<string>
  * length in front, so that no two sets run into the same bytes.
  */
 export function selectorSetDigest(selectors: Iterable<Selector>): string {
-  const hash = createHash("sha256");
-  for (const selector of sortSelectors(selectors)) {
-    const key = selectorKey(selector);
-    hash.update(`${key.length}:${key}`);
-  }
-  return hash.digest("base64url");
+  const keys = sortedKeys(selectors).map((key) => `${key.length}:${key}`);
+  return hash("sha256", keys.join(""), "base64url");
+}
+
+/** The keys of a set of selectors in the order of {@link compareSelectors}: equal lists are equal sets. */
+export function sortedKeys(selectors: Iterable<Selector>): readonly string[] {
+  return [...selectorKeys(selectors)].sort();
 }
 
 /** How a record's set is compared with the set that was asked for. */

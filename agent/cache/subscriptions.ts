@@ -1,4 +1,4 @@
-import { selectorKey, selectorKeys, selectorSetDigest } from "../../proto/selector.ts";
+import { selectorKey, selectorKeys, sortedKeys } from "../../proto/selector.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Delivery } from "../audit/delivery-records.ts";
 import type { BundleCache } from "./bundle-cache.ts";
@@ -297,7 +297,7 @@ const NO_GROUPS: ReadonlySet<Group> = new Set();
 function groupKey(kind: SubscriptionKind, caller: WorkloadCaller): string {
   const { podUid, containerId, systemdUnit, uid, process, delegate } = caller.instance;
   const instance = [podUid, containerId, systemdUnit, uid, process, delegate];
-  return JSON.stringify([kind, selectorSetDigest(caller.selectors), instance, caller.executable]);
+  return JSON.stringify([kind, sortedKeys(caller.selectors), instance, caller.executable]);
 }
 
 function isGranted({ caller, selectorKeys }: Group, entry: CachedEntry): boolean {

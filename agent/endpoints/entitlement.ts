@@ -67,13 +67,15 @@ async function firstAnswer(
 ): Promise<void> {
   const { feed, clock } = deps;
   const startMs = clock.monotonicMs();
-  const entitlementWaitMs = deps.waitMs();
+  let entitlementWaitMs: number | undefined;
   for (;;) {
     const view = feed.value;
     const isRefused = refused(view) !== undefined;
     // A first answer holds every identity that is on its way, so that the default one stays the default.
     const isSettled = !isRefused && deps.isAnswer(view) && view.pending === 0;
     if (signal.aborted || isSettled) return;
+    // As of the beginning: later less of the caller's time is left, and what has passed would count twice.
+    entitlementWaitMs ??= deps.waitMs();
     const limitMs = isRefused ? entitlementWaitMs : issuanceWaitMs;
     const leftMs = startMs + limitMs - clock.monotonicMs();
     if (leftMs <= 0) {

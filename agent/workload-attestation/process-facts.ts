@@ -22,7 +22,7 @@ export interface ProcessFacts {
   readonly cgroupPaths: readonly string[];
   /** In clock ticks since boot: with the PID it names one process. */
   readonly startTime: string;
-  /** Milliseconds since the process started. */
+  /** Milliseconds since the process started, at the time of asking. */
   readonly ageMs: number;
   /** The /proc directory of the process. */
   readonly procDir: string;
@@ -42,7 +42,6 @@ export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/pro
   const startTime = parseStartTime(readFileSync(`${procDir}/stat`, "utf8"));
   if (startTime === undefined) throw new Error("stat has no start time");
   const cgroup = readFileSync(`${procDir}/cgroup`, "utf8");
-  const uptimeSeconds = Number(readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0]);
   return {
     pid: peer.pid,
     uid: peer.uid,
@@ -51,7 +50,11 @@ export function readProcessFacts(peer: PeerCredentials, procRoot: string = "/pro
     cgroup: parseCgroup(cgroup),
     cgroupPaths: cgroupPaths(cgroup),
     startTime,
-    ageMs: Math.max(0, (uptimeSeconds - Number(startTime) / ticksPerSecond) * 1000),
+    // Asked for only where somebody has to wait.
+    get ageMs() {
+      const uptime = readFileSync(`${procRoot}/uptime`, "utf8").split(" ", 1)[0];
+      return Math.max(0, (Number(uptime) - Number(startTime) / ticksPerSecond) * 1000);
+    },
     procDir,
   };
 }

@@ -40,11 +40,12 @@ export function openLinuxReader(o: { readonly hasPeerPidFd?: boolean } = {}): Pe
     return getsockopt(fd, SOL_SOCKET, name, value, length) === 0 ? value : koffi.errno();
   };
 
+  // One for all questions, because none of them waits: struct pollfd with room for the answer.
+  const request = Buffer.alloc(8);
   /** Whether the process has ended; whoever waits for it may not have fetched its exit code yet. */
   const hasEnded = (pidfd: number): boolean => {
-    const request = Buffer.alloc(8);
     request.writeInt32LE(pidfd);
-    request.writeInt16LE(POLLIN, 4);
+    request.writeInt32LE(POLLIN, 4);
     for (;;) {
       const ready = poll(request, 1, 0);
       // A signal of ours interrupts the question although it waits for nothing, and is no answer.
