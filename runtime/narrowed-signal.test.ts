@@ -35,4 +35,13 @@ describe("NarrowedSignal", () => {
     outer.abort();
     assert.equal(narrowed.signal.aborted, false);
   });
+
+  it("aborts when its time is up", async () => {
+    using narrowed = new NarrowedSignal(new AbortController().signal);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    narrowed.signal.addEventListener("abort", () => resolve(narrowed.signal.reason));
+    narrowed.limit(1);
+    const reason = await promise;
+    assert.ok(reason instanceof DOMException && reason.name === "TimeoutError");
+  });
 });

@@ -10,6 +10,8 @@ export class NarrowedSignal implements Disposable {
   readonly #own = new AbortController();
   readonly #follow = (): void => this.#own.abort(this.#outer.reason);
 
+  #timer: NodeJS.Timeout | undefined;
+
   constructor(outer: AbortSignal) {
     this.#outer = outer;
     if (outer.aborted) this.#follow();
@@ -20,14 +22,21 @@ export class NarrowedSignal implements Disposable {
     return this.#own.signal;
   }
 
+  /** Aborts the signal after `ms` too, with a TimeoutError, unless it is let go of before. */
+  limit(ms: number): void {
+    const late = (): void => this.end(new DOMException("it took too long", "TimeoutError"));
+    this.#timer = setTimeout(late, ms);
+  }
+
   /** Aborts the signal, unless it has been. */
   end(reason: unknown = OVER): void {
     this[Symbol.dispose]();
     this.#own.abort(reason);
   }
 
-  /** Lets go of the outer signal: from here on only {@link end} aborts this one. */
+  /** Lets go of the outer signal and of the limit: from here on only {@link end} aborts this one. */
   [Symbol.dispose](): void {
     this.#outer.removeEventListener("abort", this.#follow);
+    clearTimeout(this.#timer);
   }
 }
