@@ -35,6 +35,17 @@ export function sortSelectors(selectors: Iterable<Selector>): readonly Selector[
   return [...byKey.values()].sort(compareSelectors);
 }
 
+/** The text of a canonical list: a JSON array of [type, value]. Equal sets have equal texts. */
+export function selectorsText(canonical: readonly Selector[]): string {
+  return JSON.stringify(canonical.map(({ type, value }) => [type, value]));
+}
+
+/** Reads what {@link selectorsText} wrote; it checks nothing. */
+export function parseSelectorsText(text: string): readonly Selector[] {
+  const pairs: readonly (readonly [string, string])[] = JSON.parse(text);
+  return pairs.map(([type, value]) => ({ type, value }));
+}
+
 /** The keys of a set of selectors, for {@link matchesSet}. */
 export function selectorKeys(selectors: Iterable<Selector>): ReadonlySet<string> {
   const keys = new Set<string>();

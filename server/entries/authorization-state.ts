@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
+import {
+  type EntryTerms,
+  entriesOfPage,
+  type ScannedEntries,
+  type ScannedEntry,
+} from "../store/contract/scanned-entries.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
 import { type AttestedAgent, AttestedAgents } from "./attested-agents.ts";
 import { EntryGraph } from "./entry-graph.ts";
-import { IndexedEntry, SharedParts } from "./indexed-entry.ts";
+import { IndexedEntry, scannedForm } from "./indexed-entry.ts";
+import { Interner } from "./interner.ts";
 import { NodeAliases } from "./node-aliases.ts";
+import { SelectorInterner } from "./selector-interner.ts";
 
 /**
  * Who may see what, as plain data without history: it answers, and it takes single changes. What a change means for agents is
@@ -16,7 +24,8 @@ export class AuthorizationState {
   readonly graph: EntryGraph = new EntryGraph();
   readonly agents: AttestedAgents = new AttestedAgents();
   readonly #aliases = new NodeAliases();
-  readonly #shared = new SharedParts((id) => this.graph.textOf(id));
+  readonly #terms = new Interner<EntryTerms>((terms) => JSON.stringify(terms));
+  readonly #selectors = new SelectorInterner();
   readonly #serverId: string;
 
   /** @param serverId the parent ID of node aliases: "spiffe://<trust domain>/spire/server" */
@@ -25,10 +34,23 @@ export class AuthorizationState {
   }
 
   putEntry(record: AuthorizedEntryRecord): void {
-    this.removeEntry(record.id);
-    const entry = new IndexedEntry(record, this.#shared);
-    this.graph.put(entry);
-    if (this.isAlias(entry)) this.#aliases.put(entry);
+    const form = scannedForm(record);
+    this.#put({ ...form, terms: this.#terms.intern(form.terms) });
+  }
+
+  /** Takes in a page of a scan. */
+  putPage(page: ScannedEntries): void {
+    const terms = page.terms.map((each) => this.#terms.intern(each));
+    for (const entry of entriesOfPage({ ...page, terms })) this.#put(entry);
+  }
+
+  #put(form: ScannedEntry): void {
+    this.removeEntry(form.id);
+    const entry = new IndexedEntry(form);
+    this.graph.add(entry);
+    if (!this.isAlias(entry)) return;
+    entry.keepSelectors();
+    this.#aliases.put(entry);
   }
 
   removeEntry(id: string): void {
@@ -39,7 +61,7 @@ export class AuthorizationState {
   }
 
   putAgent({ id, selectors, banned }: AttestedAgent): void {
-    const shared = selectors.map((selector) => this.#shared.selectors.intern(selector));
+    const shared = selectors.map((selector) => this.#selectors.intern(selector));
     this.agents.put({ id, selectors: shared, banned });
   }
 

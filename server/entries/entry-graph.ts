@@ -18,22 +18,25 @@ export class EntryGraph {
     return this.#byId.get(id);
   }
 
-  /** The same text as a parent or an entry here already has it, so that memory holds it once. */
-  textOf(id: string): string {
-    return this.#firstChild.get(id)?.parentId ?? this.#firstNamesake.get(id)?.spiffeId ?? id;
-  }
-
-  /** Adds an entry in place of the one with its ID. */
-  put(entry: IndexedEntry): void {
-    this.remove(entry.id);
+  /**
+   * Adds an entry; there must be none with its ID. Siblings share the text of their parent's ID, and namesakes that of theirs, so
+   * that memory holds it once.
+   */
+  add(entry: IndexedEntry): void {
     this.#byId.set(entry.id, entry);
     const child = this.#firstChild.get(entry.parentId);
-    entry.nextSibling = child;
-    if (child !== undefined) child.previousSibling = entry;
+    if (child !== undefined) {
+      entry.parentId = child.parentId;
+      entry.nextSibling = child;
+      child.previousSibling = entry;
+    }
     this.#firstChild.set(entry.parentId, entry);
     const namesake = this.#firstNamesake.get(entry.spiffeId);
-    entry.nextNamesake = namesake;
-    if (namesake !== undefined) namesake.previousNamesake = entry;
+    if (namesake !== undefined) {
+      entry.spiffeId = namesake.spiffeId;
+      entry.nextNamesake = namesake;
+      namesake.previousNamesake = entry;
+    }
     this.#firstNamesake.set(entry.spiffeId, entry);
   }
 

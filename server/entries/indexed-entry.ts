@@ -1,23 +1,16 @@
-import type { Selector } from "../../proto/selector.ts";
+import { parseSelectorsText, type Selector, selectorsText } from "../../proto/selector.ts";
+import type { EntryTerms, ScannedEntry } from "../store/contract/scanned-entries.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
-import { Interner } from "./interner.ts";
-import { SelectorInterner } from "./selector-interner.ts";
-
-/** What many entries have in common: everything but who they are and whom they match. */
-export type EntryTerms = Omit<
-  AuthorizedEntryRecord,
-  "id" | "spiffeId" | "parentId" | "selectors" | "revisionNumber" | "createdAt"
->;
 
 /**
- * An entry in memory, laid out for a million of them: equal parts are shared, and instead of lists per parent and per SPIFFE ID
- * the entries themselves are chained. The links belong to EntryGraph; all else never changes.
+ * An entry in memory, laid out for a million of them: equal parts are shared, selectors are a text until somebody asks, and instead
+ * of lists per parent and per SPIFFE ID the entries themselves are chained. The links belong to EntryGraph, and so does which copy
+ * of a text the two IDs are; all else never changes.
  */
 export class IndexedEntry {
   readonly id: string;
-  readonly spiffeId: string;
-  readonly parentId: string;
-  readonly selectors: readonly Selector[];
+  spiffeId: string;
+  parentId: string;
   readonly revisionNumber: number;
   readonly createdAt: number;
   readonly terms: EntryTerms;
@@ -27,15 +20,27 @@ export class IndexedEntry {
   /** Neighbours among the entries with the same SPIFFE ID. */
   nextNamesake: IndexedEntry | undefined;
   previousNamesake: IndexedEntry | undefined;
+  #selectors: string | readonly Selector[];
 
-  constructor(entry: AuthorizedEntryRecord, shared: SharedParts) {
+  constructor(entry: ScannedEntry) {
     this.id = entry.id;
-    this.spiffeId = shared.textOf(entry.spiffeId);
-    this.parentId = shared.textOf(entry.parentId);
-    this.selectors = entry.selectors.map((selector) => shared.selectors.intern(selector));
+    this.spiffeId = entry.spiffeId;
+    this.parentId = entry.parentId;
     this.revisionNumber = entry.revisionNumber;
     this.createdAt = entry.createdAt;
-    this.terms = shared.terms.intern(termsOf(entry));
+    this.terms = entry.terms;
+    this.#selectors = entry.selectorsText;
+  }
+
+  /** In the order of compareSelectors. Read anew each time, unless they are kept. */
+  get selectors(): readonly Selector[] {
+    const selectors = this.#selectors;
+    return typeof selectors === "string" ? parseSelectorsText(selectors) : selectors;
+  }
+
+  /** Keeps the selectors as they are answered, for an entry that is asked again and again. */
+  keepSelectors(): void {
+    this.#selectors = this.selectors;
   }
 
   /** The entry as others see it. */
@@ -45,34 +50,9 @@ export class IndexedEntry {
   }
 }
 
-/** What entries share. */
-export class SharedParts {
-  readonly selectors: SelectorInterner = new SelectorInterner();
-  readonly terms: Interner<EntryTerms> = new Interner((terms) => JSON.stringify(terms));
-  /** An ID as others have it, to have it in memory once. */
-  readonly textOf: (id: string) => string;
-
-  constructor(textOf: (id: string) => string) {
-    this.textOf = textOf;
-  }
-}
-
-function termsOf(entry: AuthorizedEntryRecord): EntryTerms {
-  return {
-    x509SvidTtlSeconds: entry.x509SvidTtlSeconds,
-    jwtSvidTtlSeconds: entry.jwtSvidTtlSeconds,
-    federatesWith: entry.federatesWith,
-    admin: entry.admin,
-    downstream: entry.downstream,
-    storeSvid: entry.storeSvid,
-    expiresAt: entry.expiresAt,
-    dnsNames: entry.dnsNames,
-    hint: entry.hint,
-    disableX509SvidPrefetch: entry.disableX509SvidPrefetch,
-    jwtSvidIncludeJti: entry.jwtSvidIncludeJti,
-    allowedAudiences: entry.allowedAudiences,
-    unrestrictedFederation: entry.unrestrictedFederation,
-    instanceScope: entry.instanceScope,
-    jwtAlgorithm: entry.jwtAlgorithm,
-  };
+/** A record in the form in which a scan has it. */
+export function scannedForm(record: AuthorizedEntryRecord): ScannedEntry {
+  const { id, spiffeId, parentId, selectors, revisionNumber, createdAt, ...terms } = record;
+  const own = { id, spiffeId, parentId, revisionNumber, createdAt };
+  return { ...own, selectorsText: selectorsText(selectors), terms };
 }

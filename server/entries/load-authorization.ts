@@ -1,5 +1,5 @@
 import type { Commit } from "../store/commit.ts";
-import type { Page, PageRequest } from "../store/contract/operation.ts";
+import type { PageRequest } from "../store/contract/operation.ts";
 import type { Store } from "../store/store.ts";
 import { authorizationSteps } from "./authorization-changes.ts";
 import { AuthorizationState } from "./authorization-state.ts";
@@ -37,27 +37,28 @@ export async function loadAuthorization(store: Store, serverId: string): Promise
 }
 
 async function readEntries(store: Store, state: AuthorizationState): Promise<void> {
-  for await (const items of pages((page) => store.read("scanEntries", page))) {
-    for (const entry of items) state.putEntry(entry);
+  for await (const page of pages((request) => store.read("scanEntries", request))) {
+    state.putPage(page);
   }
 }
 
 async function readNodes(store: Store, state: AuthorizationState): Promise<void> {
-  for await (const items of pages((page) => store.read("listNodes", { filter: {}, page }))) {
+  for await (const { items } of pages((page) => store.read("listNodes", { filter: {}, page }))) {
     for (const { node } of items) state.putAgent(node);
   }
 }
 
 /** The pages of a list; while one is taken in here, the store's thread reads the next. */
-async function* pages<Item>(
-  read: (page: PageRequest) => Promise<Page<Item>>,
-): AsyncGenerator<readonly Item[]> {
-  let next: Promise<Page<Item>> | undefined = read({ pageSize: PAGE_SIZE });
+async function* pages<P extends { readonly nextPageToken?: string }>(
+  read: (page: PageRequest) => Promise<P>,
+): AsyncGenerator<P> {
+  let next: Promise<P> | undefined = read({ pageSize: PAGE_SIZE });
   while (next !== undefined) {
-    const { items, nextPageToken: pageToken }: Page<Item> = await next;
+    const page: P = await next;
+    const { nextPageToken: pageToken } = page;
     next = pageToken === undefined ? undefined : read({ pageSize: PAGE_SIZE, pageToken });
     // Whoever leaves here does not wait for it any more, and its failure is of no interest then.
     next?.catch(() => {});
-    yield items;
+    yield page;
   }
 }

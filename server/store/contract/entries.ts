@@ -1,12 +1,8 @@
 import type { SetMatch } from "../../../proto/selector.ts";
 import type { EntryKeys } from "../commit.ts";
-import type {
-  AuthorizedEntryRecord,
-  EntryRecord,
-  EntryUsageRecord,
-  SelectorRecord,
-} from "../records.ts";
+import type { EntryRecord, EntryUsageRecord, SelectorRecord } from "../records.ts";
 import type { ItemResult, Operation, Page, PageRequest } from "./operation.ts";
+import type { ScannedEntries } from "./scanned-entries.ts";
 
 /** An entry that is to be created; it has passed validation and has its ID. */
 export type NewEntry = Omit<EntryRecord, "revisionNumber" | "createdAt">;
@@ -114,7 +110,7 @@ export interface EntryReads {
   >;
   countEntries: Operation<{ readonly filter: ListEntriesFilter }, number>;
   /** All entries in order of creation, without their side records: what an index loads. */
-  scanEntries: Operation<PageRequest, Page<AuthorizedEntryRecord>>;
+  scanEntries: Operation<PageRequest, ScannedEntries>;
   /** The earliest expiry of any entry. */
   nextEntryExpiry: Operation<Record<string, never>, number | undefined>;
   /**

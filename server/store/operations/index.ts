@@ -16,7 +16,8 @@ import {
   nextEntryExpiry,
   recentlyExpiredEntries,
 } from "./entries/find-entries.ts";
-import { countEntries, listEntries, scanEntries } from "./entries/list-entries.ts";
+import { countEntries, listEntries } from "./entries/list-entries.ts";
+import { scanEntries } from "./entries/scan-entries.ts";
 import { updateEntries } from "./entries/update-entries.ts";
 import {
   claimJoinToken,

@@ -1,3 +1,4 @@
+import { selectorsText } from "../../../proto/selector.ts";
 import type { SelectorRecord } from "../records.ts";
 
 /** How a set of selectors is kept in the row of its owner. */
@@ -7,20 +8,9 @@ export interface SelectorColumns {
   readonly selector_count: number;
 }
 
-/** The text of a canonical set. Equal sets have equal texts. */
-export function selectorsText(canonical: readonly SelectorRecord[]): string {
-  return JSON.stringify(canonical.map(({ type, value }) => [type, value]));
-}
-
 /** The columns for a canonical set. */
 export function selectorColumns(canonical: readonly SelectorRecord[]): SelectorColumns {
   return { selectors: selectorsText(canonical), selector_count: canonical.length };
-}
-
-/** Reads what {@link selectorColumns} wrote. */
-export function parseSelectors(text: string): readonly SelectorRecord[] {
-  const pairs: readonly (readonly [string, string])[] = JSON.parse(text);
-  return pairs.map(([type, value]) => ({ type, value }));
 }
 
 /** Sorts names and takes duplicates out. */

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import type { Selectable } from "kysely";
-import { sortSelectors } from "../../../../proto/selector.ts";
+import { parseSelectorsText, selectorsText, sortSelectors } from "../../../../proto/selector.ts";
 import type { NewEntry } from "../../contract/entries.ts";
+import type { EntryTerms } from "../../contract/scanned-entries.ts";
 import type {
   AuthorizedEntryRecord,
   EntryJwtAlgorithm,
@@ -10,7 +11,7 @@ import type {
   InstanceScope,
 } from "../../records.ts";
 import type { EntriesTable } from "../../schema.ts";
-import { canonicalNames, parseSelectors, selectorsText } from "../selector-rows.ts";
+import { canonicalNames } from "../selector-rows.ts";
 
 /** A row of the entries table. */
 export type EntryRow = Selectable<EntriesTable>;
@@ -27,8 +28,8 @@ export type AuthorizedEntryRow = Omit<
   | keyof EntryUseColumns
 >;
 
-/** The columns of {@link AuthorizedEntryRow}. */
-export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
+/** All columns. */
+export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
   "key",
   "id",
   "spiffe_id",
@@ -51,11 +52,6 @@ export const AUTHORIZED_ENTRY_COLUMNS: readonly (keyof AuthorizedEntryRow)[] = [
   "unrestricted_federation",
   "instance_scope",
   "jwt_algorithm",
-];
-
-/** All columns. */
-export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
-  ...AUTHORIZED_ENTRY_COLUMNS,
   "selectors_hash",
   "selector_count",
   "federation_count",
@@ -157,7 +153,16 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
     id: row.id,
     spiffeId: row.spiffe_id,
     parentId: row.parent_id,
-    selectors: parseSelectors(row.selectors),
+    selectors: parseSelectorsText(row.selectors),
+    revisionNumber: row.revision_number,
+    createdAt: row.created_at,
+    ...termsFromRow(row),
+  };
+}
+
+/** Reads what many rows have in common. */
+export function termsFromRow(row: Omit<AuthorizedEntryRow, IdentifyingColumns>): EntryTerms {
+  return {
     x509SvidTtlSeconds: row.x509_svid_ttl,
     jwtSvidTtlSeconds: row.jwt_svid_ttl,
     federatesWith: parseNames(row.federates_with),
@@ -167,8 +172,6 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
     expiresAt: row.expires_at,
     dnsNames: parseNames(row.dns_names),
     hint: row.hint,
-    revisionNumber: row.revision_number,
-    createdAt: row.created_at,
     disableX509SvidPrefetch: row.disable_x509_svid_prefetch === 1,
     jwtSvidIncludeJti: row.jwt_svid_include_jti === 1,
     allowedAudiences: parseNames(row.allowed_audiences),
@@ -177,6 +180,15 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
     jwtAlgorithm: row.jwt_algorithm as EntryJwtAlgorithm,
   };
 }
+
+type IdentifyingColumns =
+  | "key"
+  | "id"
+  | "spiffe_id"
+  | "parent_id"
+  | "selectors"
+  | "revision_number"
+  | "created_at";
 
 function parseNames(text: string): readonly string[] {
   return text === "[]" ? NONE : JSON.parse(text);

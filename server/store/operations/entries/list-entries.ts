@@ -3,12 +3,7 @@ import type { ListEntriesFilter } from "../../contract/entries.ts";
 import type { ReadOperation } from "../context.ts";
 import { type Position, pageSizeOf, parsePageToken, toPage } from "../page-token.ts";
 import { entryConditions } from "./entry-filter.ts";
-import {
-  AUTHORIZED_ENTRY_COLUMNS,
-  authorizedEntryFromRow,
-  type EntryRow,
-  entryFromRow,
-} from "./entry-rows.ts";
+import { type EntryRow, entryFromRow } from "./entry-rows.ts";
 
 /** Lists in the order of the index that serves the filter, so that no page sorts more than itself. */
 export const listEntries: ReadOperation<"listEntries"> = async (db, { filter, page }) => {
@@ -36,20 +31,6 @@ export const countEntries: ReadOperation<"countEntries"> = async (db, { filter }
     .select((query) => query.fn.countAll<number>().as("count"))
     .executeTakeFirstOrThrow();
   return row.count;
-};
-
-/** All entries by key, without what only describes them. */
-export const scanEntries: ReadOperation<"scanEntries"> = async (db, page) => {
-  const pageSize = pageSizeOf(page.pageSize);
-  const [lastKey] = page.pageToken === undefined ? [-1] : parsePageToken(page.pageToken, [0]);
-  const rows = await db
-    .selectFrom("entries")
-    .select(AUTHORIZED_ENTRY_COLUMNS)
-    .where("key", ">", lastKey)
-    .orderBy("key")
-    .limit(pageSize + 1)
-    .execute();
-  return toPage(rows, pageSize, authorizedEntryFromRow, (row) => [row.key]);
 };
 
 /** The order of a list: its columns, the last of them unique, and where a row stands in it. */

@@ -1,8 +1,9 @@
 import type { Kysely, Selectable } from "kysely";
+import { parseSelectorsText } from "../../../../proto/selector.ts";
 import { notFound } from "../../../../runtime/errors/status-error.ts";
 import type { AttestedNodeRecord } from "../../records.ts";
 import type { NodesTable, Schema } from "../../schema.ts";
-import { parseSelectors, selectorColumns } from "../selector-rows.ts";
+import { selectorColumns } from "../selector-rows.ts";
 
 /** A row of the nodes table. */
 export type NodeRow = Selectable<NodesTable>;
@@ -39,7 +40,7 @@ export function nodeFromRow(row: NodeRow): AttestedNodeRecord {
     newSerial: row.new_serial,
     newExpiresAt: row.new_expires_at,
     newPublicKeyHash: row.new_public_key_hash,
-    selectors: parseSelectors(row.selectors),
+    selectors: parseSelectorsText(row.selectors),
     banned: row.banned === 1,
     canReattest: row.can_reattest === 1,
     agentVersion: row.agent_version,
