@@ -7,4 +7,6 @@ import { verdictTable } from "./verdicts.ts";
 
 const files: MeasuredFile[] = [];
 for (const path of process.argv.slice(2)) files.push(JSON.parse(await readFile(path, "utf8")));
+// Of two figures of one row the last counts, and a target is for all cores.
+files.sort((a, b) => a.machine.usableCores - b.machine.usableCores);
 process.stdout.write(`${verdictTable(targetLines, files)}\n`);
