@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 
 /** Cuts a list into slices of `size`; the last one may be shorter. */
-export function* slicesOf<T>(items: readonly T[], size: number): Generator<readonly T[], void> {
+export function* slicesOf<T>(items: readonly T[], size: number): Generator<T[], void> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 

@@ -1,3 +1,4 @@
+import { selectorKeys } from "../../proto/selector.ts";
 import type { MicroBench } from "../../test/bench/micro.ts";
 import { cachedEntry } from "../../test/support/cached-entries.ts";
 import { EntryIndex, grants } from "./entry-index.ts";
@@ -11,7 +12,7 @@ const caller = ["uid:1", "user:web", "gid:1", "group:web", "supplementary_gid:5"
   type: "unix",
   value,
 }));
-const keys = new Set(caller.map(({ type, value }) => `${type}:${value}`));
+const keys = selectorKeys(caller);
 
 export const benches: readonly MicroBench[] = [
   { name: "entries of a caller among 1,000", call: () => index.matching(caller) },

@@ -7,6 +7,7 @@ import type {
 import type { Entry, EntryMaskSchema } from "../../proto/gen/spire/api/types/entry_pb.ts";
 import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Client } from "../../runtime/rpc/client.ts";
+import { slicesOf } from "../../runtime/slices.ts";
 import { Outbox } from "../connection/outbox.ts";
 
 /** The most ids in one request of the public protocol. */
@@ -96,8 +97,8 @@ async function fetchStale(
   responses: AsyncIterator<SyncAuthorizedEntriesResponse>,
 ): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
-  for (let start = 0; start < ids.length; start += PAGE_SIZE) {
-    requests.push({ ids: ids.slice(start, start + PAGE_SIZE) });
+  for (const some of slicesOf(ids, PAGE_SIZE)) {
+    requests.push({ ids: some });
     entries.push(...(await restOf(await next(responses), responses)));
   }
   return entries;

@@ -6,6 +6,7 @@ import { Entry as EntryService } from "../../proto/gen/spire/api/server/entry/v1
 import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Random } from "../../runtime/random.ts";
+import { slicesOf } from "../../runtime/slices.ts";
 import type { CachedEntry } from "../cache/entry.ts";
 import type { Link } from "../connection/link.ts";
 import { fetchAuthorizedEntries } from "./authorized-entries.ts";
@@ -114,8 +115,7 @@ async function fetchBundles(
   const options = { signal, timeoutMs: CALL_TIMEOUT_MS };
   return link.use(BundleService, async (client) => {
     const bundles = [await client.getBundle({}, options)];
-    for (let start = 0; start < trustDomains.length; start += PARALLEL_BUNDLES) {
-      const names = trustDomains.slice(start, start + PARALLEL_BUNDLES);
+    for (const names of slicesOf(trustDomains, PARALLEL_BUNDLES)) {
       const fetched = await Promise.all(
         names.map((trustDomain) => orNotFound(client.getFederatedBundle({ trustDomain }, options))),
       );

@@ -15,6 +15,7 @@ import { failedPrecondition, unavailable } from "../../runtime/errors/status-err
 import { Feed } from "../../runtime/feed.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
+import { slicesOf } from "../../runtime/slices.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { AgentAudit } from "../audit/agent-audit.ts";
 import type { AuditWitness } from "../audit/audit-witness.ts";
@@ -231,8 +232,7 @@ class SyncSession {
     this.#deps.cache.setStatus({ serverRevision: cursor.revision });
     const before = this.#deps.view.point;
     const { point, hasRemovals, wanted } = this.#deps.view.applyUpdate(update);
-    for (let start = 0; start < wanted.length; start += IDS_PER_REQUEST) {
-      const ids = wanted.slice(start, start + IDS_PER_REQUEST);
+    for (const ids of slicesOf(wanted, IDS_PER_REQUEST)) {
       this.outbox.push({ message: { case: "entryRequest", value: { ids } } });
     }
     this.#deps.contact();

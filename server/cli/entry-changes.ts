@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { Admin, type EntryResult } from "../../proto/gen/assay/admin/v1/admin_pb.ts";
 import type { CliIo } from "../../runtime/cli/cli-io.ts";
 import { CliError, ExitCode, exitCodeOfStatus } from "../../runtime/cli/exit-code.ts";
+import { slicesOf } from "../../runtime/slices.ts";
 import {
   type EntryInput,
   entryMessage,
@@ -70,8 +71,8 @@ export async function inBatches<T>(
 ): Promise<void> {
   const results: EntryResult[] = [];
   let revision = 0n;
-  for (let at = 0; at < items.length; at += batchSize) {
-    const answer = await send(items.slice(at, at + batchSize));
+  for (const batch of slicesOf(items, batchSize)) {
+    const answer = await send(batch);
     results.push(...answer.results);
     revision = answer.revision;
   }

@@ -28,13 +28,8 @@ export type AuthorizedEntryRow = Omit<
   | keyof EntryUseColumns
 >;
 
-/** All columns. */
-export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
-  "key",
-  "id",
-  "spiffe_id",
-  "parent_id",
-  "selectors",
+/** The columns of what many rows have in common: all but who an entry is and whom it matches. */
+export const TERMS_COLUMNS = [
   "x509_svid_ttl",
   "jwt_svid_ttl",
   "federates_with",
@@ -44,14 +39,27 @@ export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
   "expires_at",
   "dns_names",
   "hint",
-  "revision_number",
-  "created_at",
   "disable_x509_svid_prefetch",
   "jwt_svid_include_jti",
   "allowed_audiences",
   "unrestricted_federation",
   "instance_scope",
   "jwt_algorithm",
+] as const;
+
+/** The part of a row in {@link TERMS_COLUMNS}. */
+export type TermsRow = Pick<EntryRow, (typeof TERMS_COLUMNS)[number]>;
+
+/** All columns. */
+export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
+  "key",
+  "id",
+  "spiffe_id",
+  "parent_id",
+  "selectors",
+  "revision_number",
+  "created_at",
+  ...TERMS_COLUMNS,
   "selectors_hash",
   "selector_count",
   "federation_count",
@@ -161,7 +169,7 @@ export function authorizedEntryFromRow(row: AuthorizedEntryRow): AuthorizedEntry
 }
 
 /** Reads what many rows have in common. */
-export function termsFromRow(row: Omit<AuthorizedEntryRow, IdentifyingColumns>): EntryTerms {
+export function termsFromRow(row: TermsRow): EntryTerms {
   return {
     x509SvidTtlSeconds: row.x509_svid_ttl,
     jwtSvidTtlSeconds: row.jwt_svid_ttl,
@@ -180,15 +188,6 @@ export function termsFromRow(row: Omit<AuthorizedEntryRow, IdentifyingColumns>):
     jwtAlgorithm: row.jwt_algorithm as EntryJwtAlgorithm,
   };
 }
-
-type IdentifyingColumns =
-  | "key"
-  | "id"
-  | "spiffe_id"
-  | "parent_id"
-  | "selectors"
-  | "revision_number"
-  | "created_at";
 
 function parseNames(text: string): readonly string[] {
   return text === "[]" ? NONE : JSON.parse(text);

@@ -2,27 +2,7 @@ import { sql } from "kysely";
 import type { EntryTerms } from "../../contract/scanned-entries.ts";
 import type { ReadOperation } from "../context.ts";
 import { formatPageToken, pageSizeOf, parsePageToken } from "../page-token.ts";
-import { type EntryRow, termsFromRow } from "./entry-rows.ts";
-
-type TermsRow = Parameters<typeof termsFromRow>[0];
-
-const TERMS_COLUMNS: readonly (keyof TermsRow)[] = [
-  "x509_svid_ttl",
-  "jwt_svid_ttl",
-  "federates_with",
-  "admin",
-  "downstream",
-  "store_svid",
-  "expires_at",
-  "dns_names",
-  "hint",
-  "disable_x509_svid_prefetch",
-  "jwt_svid_include_jti",
-  "allowed_audiences",
-  "unrestricted_federation",
-  "instance_scope",
-  "jwt_algorithm",
-];
+import { TERMS_COLUMNS, type TermsRow, termsFromRow } from "./entry-rows.ts";
 
 /** The terms of a row in one value: of most rows it is one that was seen before, and then nothing is made of it. */
 const TERMS_TEXT = sql<string>`json_array(${sql.join(TERMS_COLUMNS.map((column) => sql.ref(column)))})`;
@@ -76,7 +56,7 @@ class Places {
 }
 
 function parseTerms(text: string): EntryTerms {
-  const values: readonly EntryRow[keyof TermsRow][] = JSON.parse(text);
+  const values: readonly TermsRow[keyof TermsRow][] = JSON.parse(text);
   return termsFromRow(
     Object.fromEntries(TERMS_COLUMNS.map((column, i) => [column, values[i]])) as TermsRow,
   );
