@@ -23,16 +23,27 @@ export function parseSelector(text: string): Selector | undefined {
 
 /** Orders selectors by their keys, code unit by code unit, the same on every machine. */
 export function compareSelectors(a: Selector, b: Selector): number {
+  if (a.type === b.type) return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
   const left = selectorKey(a);
   const right = selectorKey(b);
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** The canonical list of a set of selectors: sorted, each once. */
-export function sortSelectors(selectors: Iterable<Selector>): readonly Selector[] {
+/** The canonical list of a set of selectors: sorted, each once. A list that is so already is answered as it is. */
+export function sortSelectors(selectors: readonly Selector[]): readonly Selector[] {
+  if (isCanonical(selectors)) return selectors;
   const byKey = new Map<string, Selector>();
   for (const selector of selectors) byKey.set(selectorKey(selector), selector);
   return [...byKey.values()].sort(compareSelectors);
+}
+
+function isCanonical(selectors: readonly Selector[]): boolean {
+  for (let i = 1; i < selectors.length; i += 1) {
+    const before = selectors[i - 1];
+    const after = selectors[i];
+    if (before && after && compareSelectors(before, after) >= 0) return false;
+  }
+  return true;
 }
 
 /** The text of a canonical list: a JSON array of [type, value]. Equal sets have equal texts. */

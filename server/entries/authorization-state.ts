@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { type EntryTerms, haveSameTerms, termsOf } from "../store/contract/entry-terms.ts";
 import {
-  type EntryTerms,
   entriesOfPage,
   type ScannedEntries,
   type ScannedEntry,
@@ -25,6 +25,7 @@ export class AuthorizationState {
   readonly agents: AttestedAgents = new AttestedAgents();
   readonly #aliases = new NodeAliases();
   readonly #terms = new Interner<EntryTerms>((terms) => JSON.stringify(terms));
+  #lastTerms: EntryTerms | undefined;
   readonly #selectors = new SelectorInterner();
   readonly #serverId: string;
 
@@ -34,14 +35,21 @@ export class AuthorizationState {
   }
 
   putEntry(record: AuthorizedEntryRecord): void {
-    const form = scannedForm(record);
-    this.#put({ ...form, terms: this.#terms.intern(form.terms) });
+    this.#put(scannedForm(record, this.#termsOf(record)));
   }
 
   /** Takes in a page of a scan. */
   putPage(page: ScannedEntries): void {
     const terms = page.terms.map((each) => this.#terms.intern(each));
     for (const entry of entriesOfPage({ ...page, terms })) this.#put(entry);
+  }
+
+  /** The terms of the record before, where they are the same, as in a batch they mostly are. */
+  #termsOf(record: AuthorizedEntryRecord): EntryTerms {
+    if (this.#lastTerms === undefined || !haveSameTerms(this.#lastTerms, record)) {
+      this.#lastTerms = this.#terms.intern(termsOf(record));
+    }
+    return this.#lastTerms;
   }
 
   #put(form: ScannedEntry): void {

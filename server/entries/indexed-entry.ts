@@ -1,5 +1,6 @@
 import { parseSelectorsText, type Selector, selectorsText } from "../../proto/selector.ts";
-import type { EntryTerms, ScannedEntry } from "../store/contract/scanned-entries.ts";
+import type { EntryTerms } from "../store/contract/entry-terms.ts";
+import type { ScannedEntry } from "../store/contract/scanned-entries.ts";
 import type { AuthorizedEntryRecord } from "../store/records.ts";
 
 /**
@@ -51,8 +52,8 @@ export class IndexedEntry {
 }
 
 /** A record in the form in which a scan has it. */
-export function scannedForm(record: AuthorizedEntryRecord): ScannedEntry {
-  const { id, spiffeId, parentId, selectors, revisionNumber, createdAt, ...terms } = record;
+export function scannedForm(record: AuthorizedEntryRecord, terms: EntryTerms): ScannedEntry {
+  const { id, spiffeId, parentId, selectors, revisionNumber, createdAt } = record;
   const own = { id, spiffeId, parentId, revisionNumber, createdAt };
   return { ...own, selectorsText: selectorsText(selectors), terms };
 }

@@ -1,10 +1,5 @@
 import type { AuthorizedEntryRecord } from "../records.ts";
-
-/** What many entries have in common: everything but who they are and whom they match. */
-export type EntryTerms = Omit<
-  AuthorizedEntryRecord,
-  "id" | "spiffeId" | "parentId" | "selectors" | "revisionNumber" | "createdAt"
->;
+import type { EntryTerms } from "./entry-terms.ts";
 
 /**
  * A page of entries, column by column and each of the same length, because a few long lists cross from one thread to the other

@@ -1,9 +1,8 @@
 import type { StatusError } from "../../../runtime/errors/status-error.ts";
-import type { Commit } from "../commit.ts";
 import type { ReadOperations } from "../contract/operations.ts";
-import type { WriteRequest } from "../group.ts";
 import type { StoreFault } from "../store.ts";
 import type { OpenStoreOptions } from "./open-store.ts";
+import type { SentCommit, SentRequest } from "./sent-creations.ts";
 
 /** What the worker needs to know at its start. */
 export type WorkerSetup = OpenStoreOptions;
@@ -18,7 +17,7 @@ export type ReadRequest = {
 
 /** What the store asks of its worker. Many travel in one message. */
 export type Task =
-  | { readonly id: number; readonly kind: "write"; readonly request: WriteRequest }
+  | { readonly id: number; readonly kind: "write"; readonly request: SentRequest }
   | { readonly id: number; readonly kind: "read"; readonly request: ReadRequest }
   | { readonly id: number; readonly kind: "backup"; readonly path: string }
   | { readonly id: number; readonly kind: "close" };
@@ -51,6 +50,6 @@ export type Report =
   | {
       readonly kind: "group";
       readonly revision: bigint;
-      readonly commit?: Commit;
+      readonly commit?: SentCommit;
       readonly answers: readonly Answer[];
     };

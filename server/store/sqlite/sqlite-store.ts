@@ -5,9 +5,11 @@ import { randomUuid } from "../../../runtime/uuid.ts";
 import type { Commit } from "../commit.ts";
 import type { ReadOperations, WriteOperations } from "../contract/operations.ts";
 import type { WriteRequest } from "../group.ts";
+import type { EntryRecord } from "../records.ts";
 import type { BackupResult, Store, StoreFault, WriteOptions, WriteResult } from "../store.ts";
 import { failureStatus } from "../store-failure.ts";
 import type { Answer, ReadRequest, Report, Task, WorkerSetup } from "./messages.ts";
+import { receiveCommit, receiveOutcome, type SentOutcome, sendRequest } from "./sent-creations.ts";
 import { receiveError } from "./sent-error.ts";
 
 export interface SqliteStoreOptions {
@@ -21,6 +23,8 @@ export interface SqliteStoreOptions {
 
 interface Waiting {
   readonly isWrite: boolean;
+  /** Of entries that are to be created. */
+  readonly records: readonly EntryRecord[] | undefined;
   resolve(answered: { readonly output: unknown; readonly revision: bigint }): void;
   reject(error: Error): void;
 }
@@ -103,7 +107,12 @@ export class SqliteStore implements Store, AsyncDisposable {
   ): Promise<WriteResult<WriteOperations[K]["output"]>> {
     const at = Math.floor(this.#clock.now().getTime() / 1000);
     const request = { operation, input, dryRun, at } as WriteRequest;
-    const { output, revision } = await this.#ask((id) => ({ id, kind: "write", request }), true);
+    const { sent, records } = sendRequest(request);
+    const { output, revision } = await this.#ask(
+      (id) => ({ id, kind: "write", request: sent }),
+      true,
+      records,
+    );
     return { output: output as WriteOperations[K]["output"], revision };
   }
 
@@ -144,6 +153,7 @@ export class SqliteStore implements Store, AsyncDisposable {
   #ask(
     task: (id: number) => Task,
     isWrite = false,
+    records?: readonly EntryRecord[],
   ): Promise<{ readonly output: unknown; readonly revision: bigint }> {
     if (this.#fault?.reason === "store_closed") return Promise.reject(failureStatus(this.#fault));
     this.#lastId += 1;
@@ -151,7 +161,7 @@ export class SqliteStore implements Store, AsyncDisposable {
     if (this.#outbox.length === 0) queueMicrotask(() => this.#send());
     this.#outbox.push(task(id));
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { isWrite, resolve, reject });
+      this.#waiting.set(id, { isWrite, records, resolve, reject });
     });
   }
 
@@ -165,8 +175,10 @@ export class SqliteStore implements Store, AsyncDisposable {
     if (report.kind === "group") {
       if (this.#fault?.reason !== "store_closed") this.#fault = undefined;
       this.#revision = report.revision;
-      const { commit } = report;
-      if (commit !== undefined) for (const listener of this.#listeners) listener(commit);
+      if (report.commit !== undefined) {
+        const commit = receiveCommit(report.commit, (id) => this.#waiting.get(id)?.records ?? []);
+        for (const listener of this.#listeners) listener(commit);
+      }
     }
     if (report.kind === "group" || report.kind === "answers") {
       for (const answer of report.answers) this.#settle(answer);
@@ -177,7 +189,11 @@ export class SqliteStore implements Store, AsyncDisposable {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (answer.ok) {
-      waiting?.resolve({ output: answer.output, revision: this.#revision });
+      const output =
+        waiting?.records === undefined
+          ? answer.output
+          : receiveOutcome(waiting.records, answer.output as SentOutcome);
+      waiting?.resolve({ output, revision: this.#revision });
       return;
     }
     const { error } = answer;

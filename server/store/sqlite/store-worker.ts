@@ -1,14 +1,21 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../../runtime/time/clock.ts";
+import type { ItemResult } from "../contract/operation.ts";
 import type { ReadOperations } from "../contract/operations.ts";
 import { type GroupResult, runGroup, type WriteRequest } from "../group.ts";
 import { readOperations } from "../operations/index.ts";
+import type { EntryRecord } from "../records.ts";
 import type { OpenDatabase } from "./database.ts";
 import { withFaults } from "./faults.ts";
 import type { Answer, Report, Task } from "./messages.ts";
+import { receiveRequest, sendCommit, sendOutcome } from "./sent-creations.ts";
 import { sendError } from "./sent-error.ts";
 
-type WriteTask = Extract<Task, { readonly kind: "write" }>;
+interface WriteTask {
+  readonly id: number;
+  readonly kind: "write";
+  readonly request: WriteRequest;
+}
 type ReadTask = Extract<Task, { readonly kind: "read" }>;
 
 /** A group takes no more callers after this long, so that nobody waits behind a queue of large batches. */
@@ -30,10 +37,14 @@ export class StoreWorker {
     this.#report = report;
   }
 
-  /** Queues tasks and starts working if nothing is under way. */
-  accept(tasks: readonly (ReadTask | WriteTask)[]): void {
-    if (tasks.length === 0) return;
-    this.#waiting.push(...tasks);
+  /** Queues what it is for of these tasks, and starts working if nothing is under way. */
+  accept(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      if (task.kind === "read") this.#waiting.push(task);
+      else if (task.kind === "write")
+        this.#waiting.push({ ...task, request: receiveRequest(task.request) });
+    }
+    if (this.#waiting.length === 0) return;
     this.#running ??= this.#work();
   }
 
@@ -78,16 +89,25 @@ export class StoreWorker {
       this.#report({ kind: "answers", answers });
       return;
     }
-    const { outcomes, ...group } = result;
+    const { outcomes, commit, revision } = result;
     this.#waiting.unshift(...tasks.slice(outcomes.length));
+    const created = new Map<number, readonly ItemResult<EntryRecord>[]>();
     const answers = outcomes.flatMap((outcome, index): Answer[] => {
-      const id = tasks[index]?.id;
-      if (id === undefined) return [];
-      return outcome.ok
-        ? [{ id, ok: true, output: outcome.output }]
-        : [{ id, ok: false, error: sendError(outcome.error) }];
+      const task = tasks[index];
+      if (task === undefined) return [];
+      const { id, request } = task;
+      if (!outcome.ok) return [{ id, ok: false, error: sendError(outcome.error) }];
+      if (request.operation !== "createEntries") return [{ id, ok: true, output: outcome.output }];
+      const results = outcome.output as readonly ItemResult<EntryRecord>[];
+      created.set(id, results);
+      return [{ id, ok: true, output: sendOutcome(results) }];
     });
-    this.#report({ kind: "group", ...group, answers });
+    this.#report({
+      kind: "group",
+      revision,
+      ...(commit !== undefined && { commit: sendCommit(commit, created) }),
+      answers,
+    });
   }
 
   async #transaction(requests: readonly WriteRequest[]): Promise<GroupResult> {

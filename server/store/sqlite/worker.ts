@@ -29,7 +29,7 @@ async function serve(port: MessagePort, setup: WorkerSetup): Promise<void> {
   const worker = new StoreWorker(database, report);
   const backups = new Set<Promise<void>>();
   port.on("message", (tasks: readonly Task[]) => {
-    worker.accept(tasks.filter((task) => task.kind === "read" || task.kind === "write"));
+    worker.accept(tasks);
     for (const task of tasks) {
       if (task.kind === "backup") {
         const running = answer(task.id, () => backUp(database.handle, task.path))

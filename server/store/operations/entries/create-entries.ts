@@ -5,7 +5,7 @@ import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import type { WriteOperation } from "../context.ts";
-import { canonicalEntry, entryFromRow, identityKey } from "./entry-rows.ts";
+import { entryFromRow, identityKey } from "./entry-rows.ts";
 import {
   draftEntry,
   type EntryDraft,
@@ -14,11 +14,11 @@ import {
   insertEntries,
 } from "./entry-table.ts";
 import { knownBundles, unknownBundle } from "./federated-bundles.ts";
+import { newRecords } from "./new-records.ts";
 
 /** Creates what can be created and says of the rest why not. Later items see earlier ones of the same batch. */
 export const createEntries: WriteOperation<"createEntries"> = async (context, input) => {
-  const { now, actor } = input;
-  const wanted = input.entries.map((entry) => draftEntry(newRecord(entry, now, actor)));
+  const wanted = newRecords(input).map(draftEntry);
   const { db } = context;
   const twins = await entriesByIdentity(
     db,
@@ -59,16 +59,6 @@ function idInUse(item: EntryRecord): ItemRefused<EntryRecord> {
     code: Status.ALREADY_EXISTS,
     message: "an entry with this id already exists",
     item,
-  };
-}
-
-/** The record of a new entry: in canonical order, at revision 0. */
-export function newRecord(entry: NewEntry, now: number, actor: string): EntryRecord {
-  return {
-    ...canonicalEntry(entry),
-    revisionNumber: 0,
-    createdAt: now,
-    side: { ...entry.side, createdBy: actor, updatedBy: actor },
   };
 }
 

@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
 import type { Selectable } from "kysely";
-import { parseSelectorsText, selectorsText, sortSelectors } from "../../../../proto/selector.ts";
-import type { NewEntry } from "../../contract/entries.ts";
-import type { EntryTerms } from "../../contract/scanned-entries.ts";
+import { parseSelectorsText, selectorsText } from "../../../../proto/selector.ts";
+import type { EntryTerms } from "../../contract/entry-terms.ts";
 import type {
   AuthorizedEntryRecord,
   EntryJwtAlgorithm,
@@ -11,7 +10,6 @@ import type {
   InstanceScope,
 } from "../../records.ts";
 import type { EntriesTable } from "../../schema.ts";
-import { canonicalNames } from "../selector-rows.ts";
 
 /** A row of the entries table. */
 export type EntryRow = Selectable<EntriesTable>;
@@ -69,24 +67,6 @@ export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
   "last_issued_at",
   "last_delivered_at",
 ];
-
-/** The entry with its sets in canonical order. */
-export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
-  return {
-    ...entry,
-    selectors: sortSelectors(entry.selectors),
-    ...canonicalFederation(entry),
-  };
-}
-
-// What an entry does not federate with, it cannot do without limits either.
-function canonicalFederation(
-  entry: Pick<NewEntry, "federatesWith" | "unrestrictedFederation">,
-): Pick<NewEntry, "federatesWith" | "unrestrictedFederation"> {
-  const federatesWith = canonicalNames(entry.federatesWith);
-  const names = new Set(entry.unrestrictedFederation);
-  return { federatesWith, unrestrictedFederation: federatesWith.filter((each) => names.has(each)) };
-}
 
 /** When the entry was last of use. */
 export type EntryUseColumns = Pick<EntryRow, "last_issued_at" | "last_delivered_at">;

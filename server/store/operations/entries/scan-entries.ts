@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { EntryTerms } from "../../contract/scanned-entries.ts";
+import type { EntryTerms } from "../../contract/entry-terms.ts";
 import type { ReadOperation } from "../context.ts";
 import { formatPageToken, pageSizeOf, parsePageToken } from "../page-token.ts";
 import { TERMS_COLUMNS, type TermsRow, termsFromRow } from "./entry-rows.ts";

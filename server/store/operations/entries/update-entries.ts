@@ -4,9 +4,10 @@ import type { ItemRefused, ItemResult } from "../../contract/operation.ts";
 import type { EntryRecord } from "../../records.ts";
 import type { WriteContext, WriteOperation } from "../context.ts";
 import { similarEntry } from "./create-entries.ts";
-import { canonicalEntry, entryFromRow, identityOf } from "./entry-rows.ts";
+import { entryFromRow, identityOf } from "./entry-rows.ts";
 import { entriesByIdentity, replaceEntry } from "./entry-table.ts";
 import { knownBundles, unknownBundle } from "./federated-bundles.ts";
+import { canonicalEntry } from "./new-records.ts";
 
 /** Updates one entry after the other, so that each sees those before it. */
 export const updateEntries: WriteOperation<"updateEntries"> = async (context, input) => {
