@@ -102,6 +102,10 @@ export class AuthorizationChanges {
     for (const form of [before, after]) {
       if (form !== undefined) for (const agent of this.#agentsConcerned(form)) agents.add(agent);
     }
+    if (agents.size === 0) {
+      this.#put(id, after);
+      return;
+    }
     for (const agentId of agents) this.#touch(agentId, id);
     const moved = this.#parentsMoved(before, after);
     const reached = [...agents].map((agentId) => ({
@@ -111,8 +115,7 @@ export class AuthorizationChanges {
     const parentIds = new Set([before?.parentId, after?.parentId]);
     const wasParent = [...parentIds].map((parentId) => parentId && graph.isParent(parentId));
 
-    if (after === undefined) this.#state.removeEntry(id);
-    else this.#state.putEntry(after);
+    this.#put(id, after);
 
     const isParent = [...parentIds].map((parentId) => parentId && graph.isParent(parentId));
     const parentsChanged = wasParent.some((was, index) => was !== isParent[index]);
@@ -122,6 +125,11 @@ export class AuthorizationChanges {
       this.#touchBelow(agentId, new Set(parents), new Set(now), id);
       if (parentsChanged || rootsChanged || moved.size > 0) this.#note(agentId).reachChanged = true;
     }
+  }
+
+  #put(id: string, after: AuthorizedEntryRecord | undefined): void {
+    if (after === undefined) this.#state.removeEntry(id);
+    else this.#state.putEntry(after);
   }
 
   /** Watched agents for which the entry, in this form, may matter: as theirs, or as their alias. */

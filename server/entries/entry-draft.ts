@@ -29,12 +29,11 @@ export interface EntryRevisionDraft {
 
 /** The record that a draft becomes. */
 export function newEntryOf({ fields, extra }: EntryDraft, id: string): NewEntry {
-  const { side, ...own } = extra;
   return {
-    id,
     ...recordFieldsOf(fields),
     ...OWN_FIELDS,
-    ...own,
-    side: { ...EMPTY_SIDE, ...side },
+    ...extra,
+    id,
+    side: extra.side === undefined ? EMPTY_SIDE : { ...EMPTY_SIDE, ...extra.side },
   };
 }

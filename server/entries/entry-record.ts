@@ -29,13 +29,12 @@ type StockFields = Omit<RecordFields, keyof typeof OWN_FIELDS>;
 
 /** What a caller said about an entry, as the store keeps it. */
 export function recordFieldsOf(fields: EntryFields): StockFields {
-  const { spiffeId, parentId, federatesWith, expiresAt, ...plain } = fields;
   return {
-    ...plain,
-    spiffeId: spiffeId.toString(),
-    parentId: parentId.toString(),
-    federatesWith: federatesWith.map(({ name }) => name),
-    expiresAt: secondsOf(expiresAt),
+    ...fields,
+    spiffeId: fields.spiffeId.toString(),
+    parentId: fields.parentId.toString(),
+    federatesWith: fields.federatesWith.map(({ name }) => name),
+    expiresAt: secondsOf(fields.expiresAt),
   };
 }
 

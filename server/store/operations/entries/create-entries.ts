@@ -7,7 +7,7 @@ import type { Schema } from "../../schema.ts";
 import type { WriteOperation } from "../context.ts";
 import { entryFromRow, identityKey } from "./entry-rows.ts";
 import {
-  draftEntry,
+  draftEntries,
   type EntryDraft,
   entriesByIdentity,
   entryRowsById,
@@ -18,7 +18,7 @@ import { newRecords } from "./new-records.ts";
 
 /** Creates what can be created and says of the rest why not. Later items see earlier ones of the same batch. */
 export const createEntries: WriteOperation<"createEntries"> = async (context, input) => {
-  const wanted = newRecords(input).map(draftEntry);
+  const wanted = draftEntries(newRecords(input));
   const { db } = context;
   const twins = await entriesByIdentity(
     db,

@@ -71,34 +71,45 @@ export const ENTRY_COLUMNS: readonly (keyof EntryRow)[] = [
 /** When the entry was last of use. */
 export type EntryUseColumns = Pick<EntryRow, "last_issued_at" | "last_delivered_at">;
 
+/** What a row keeps of a side record. */
+export type SideColumns = Pick<EntryRow, "owner" | "side" | "origin_cluster">;
+
+/** Makes the columns of a side record. */
+export function sideToColumns({ owner, ...side }: EntrySideRecord): SideColumns {
+  return { owner, side: JSON.stringify(side), origin_cluster: side.origin?.cluster ?? "" };
+}
+
 /** Makes the row of a canonical entry, but for its key. */
-export function entryToColumns(entry: EntryRecord, use: EntryUseColumns): Omit<EntryRow, "key"> {
-  const { owner, ...side } = entry.side;
+export function entryToColumns(
+  entry: EntryRecord,
+  side: SideColumns,
+  use: EntryUseColumns,
+): Omit<EntryRow, "key"> {
   return {
     id: entry.id,
     ...identityOf(entry),
     selector_count: entry.selectors.length,
     x509_svid_ttl: entry.x509SvidTtlSeconds,
     jwt_svid_ttl: entry.jwtSvidTtlSeconds,
-    federates_with: JSON.stringify(entry.federatesWith),
+    federates_with: namesText(entry.federatesWith),
     federation_count: entry.federatesWith.length,
     admin: Number(entry.admin),
     downstream: Number(entry.downstream),
     store_svid: Number(entry.storeSvid),
     expires_at: entry.expiresAt,
-    dns_names: JSON.stringify(entry.dnsNames),
+    dns_names: namesText(entry.dnsNames),
     hint: entry.hint,
     revision_number: entry.revisionNumber,
     created_at: entry.createdAt,
     disable_x509_svid_prefetch: Number(entry.disableX509SvidPrefetch),
     jwt_svid_include_jti: Number(entry.jwtSvidIncludeJti),
-    allowed_audiences: JSON.stringify(entry.allowedAudiences),
-    unrestricted_federation: JSON.stringify(entry.unrestrictedFederation),
+    allowed_audiences: namesText(entry.allowedAudiences),
+    unrestricted_federation: namesText(entry.unrestrictedFederation),
     instance_scope: entry.instanceScope,
     jwt_algorithm: entry.jwtAlgorithm,
-    owner,
-    side: JSON.stringify(side),
-    origin_cluster: side.origin?.cluster ?? "",
+    owner: side.owner,
+    side: side.side,
+    origin_cluster: side.origin_cluster,
     last_issued_at: use.last_issued_at,
     last_delivered_at: use.last_delivered_at,
   };
@@ -167,6 +178,10 @@ export function termsFromRow(row: TermsRow): EntryTerms {
     instanceScope: row.instance_scope as InstanceScope,
     jwtAlgorithm: row.jwt_algorithm as EntryJwtAlgorithm,
   };
+}
+
+function namesText(names: readonly string[]): string {
+  return names.length === 0 ? "[]" : JSON.stringify(names);
 }
 
 function parseNames(text: string): readonly string[] {

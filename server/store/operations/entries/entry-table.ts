@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Selector } from "../../../../proto/selector.ts";
 import type { ChangeAction } from "../../commit.ts";
-import type { EntryRecord } from "../../records.ts";
+import type { EntryRecord, EntrySideRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import { inChunks } from "../chunks.ts";
 import type { WriteContext } from "../context.ts";
@@ -14,6 +14,8 @@ import {
   entryFromRow,
   entryToColumns,
   identityKey,
+  type SideColumns,
+  sideToColumns,
 } from "./entry-rows.ts";
 
 const NEVER_USED: EntryUseColumns = { last_issued_at: 0, last_delivered_at: 0 };
@@ -68,9 +70,17 @@ export interface EntryDraft {
   readonly row: Omit<EntryRow, "key">;
 }
 
-/** Makes the row of a new entry, once for the checks and for writing it. */
-export function draftEntry(entry: EntryRecord): EntryDraft {
-  return { entry, row: entryToColumns(entry, NEVER_USED) };
+/** Makes the rows of new entries, once for the checks and for writing them. */
+export function draftEntries(entries: readonly EntryRecord[]): readonly EntryDraft[] {
+  let last: EntrySideRecord | undefined;
+  let side: SideColumns | undefined;
+  return entries.map((entry) => {
+    if (side === undefined || entry.side !== last) {
+      last = entry.side;
+      side = sideToColumns(last);
+    }
+    return { entry, row: entryToColumns(entry, side, NEVER_USED) };
+  });
 }
 
 /** Writes new entries with everything that finds them, and notes them as created. */
@@ -79,10 +89,10 @@ export async function insertEntries(
   drafts: readonly EntryDraft[],
 ): Promise<void> {
   const firstKey = allocateKeys(drafts.length);
-  const keyed = drafts.map(({ entry, row }, index) => ({ entry, row, key: firstKey + index }));
+  const keyed = drafts.map(({ entry }, index) => ({ entry, key: firstKey + index }));
   await insertRows.run(
     db,
-    keyed.map(({ key, row }) => ({ key, ...row })),
+    drafts.map(({ row }, index) => ({ ...row, key: firstKey + index })),
   );
   await insertEntrySelectors(db, keyed);
   await insertEntryFederations(db, keyed);
@@ -100,7 +110,7 @@ export async function replaceEntry(
   after: EntryRecord,
 ): Promise<void> {
   const before = entryFromRow(current);
-  const row = entryToColumns(after, current);
+  const row = entryToColumns(after, sideToColumns(after.side), current);
   await db.updateTable("entries").set(row).where("key", "=", current.key).execute();
   if (row.selectors !== current.selectors) {
     await deleteEntrySelectors(db, current.key, before);

@@ -32,7 +32,10 @@ export function canonicalEntry<Entry extends NewEntry>(entry: Entry): Entry {
 function canonicalFederation(
   entry: Pick<NewEntry, "federatesWith" | "unrestrictedFederation">,
 ): Pick<NewEntry, "federatesWith" | "unrestrictedFederation"> {
+  if (entry.federatesWith.length === 0) return NO_FEDERATION;
   const federatesWith = canonicalNames(entry.federatesWith);
   const names = new Set(entry.unrestrictedFederation);
   return { federatesWith, unrestrictedFederation: federatesWith.filter((each) => names.has(each)) };
 }
+
+const NO_FEDERATION = { federatesWith: [], unrestrictedFederation: [] } as const;
