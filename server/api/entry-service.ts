@@ -1,7 +1,7 @@
 /** The public entry API: what administrators do with entries, and what agents may read of them. */
 import { decodeEntryChanges, decodeEntryFields, decodeEntryId } from "../../proto/convert/entry.ts";
 import { checkCount, decodePageSize } from "../../proto/convert/field.ts";
-import { projectEntry } from "../../proto/convert/mask.ts";
+import { type Projection, projectEntry } from "../../proto/convert/mask.ts";
 import { Entry as EntryApi } from "../../proto/gen/spire/api/server/entry/v1/entry_pb.ts";
 import type { Entry, EntryMask } from "../../proto/gen/spire/api/types/entry_pb.ts";
 import type { Status } from "../../proto/gen/spire/api/types/status_pb.ts";
@@ -30,10 +30,14 @@ export const MAX_ENTRY_BATCH = 10_000;
 
 const pageSizes = { defaultSize: 500, maxSize: 10_000 };
 
-/** What creating and changing answer alike. */
-interface Result {
+const CREATE_RESULT = "spire.api.server.entry.v1.BatchCreateEntryResponse.Result";
+const UPDATE_RESULT = "spire.api.server.entry.v1.BatchUpdateEntryResponse.Result";
+
+/** What creating and changing answer alike, as the message that it is. */
+interface Result<Name extends string> {
+  readonly $typeName: Name;
   readonly status: Status;
-  readonly entry?: Entry;
+  readonly entry: Entry | undefined;
 }
 
 export function entryService(deps: EntryServiceDeps): Registration<Caller> {
@@ -70,7 +74,8 @@ export function entryService(deps: EntryServiceDeps): Registration<Caller> {
         attempt(() => decodeDraft(`entries[${index}]`, entry, trustDomain)),
       );
       const { outcomes } = await writes.create(drafts, writerOf(caller));
-      return { results: outcomes.map((outcome) => resultOf(outcome, outputMask)) };
+      const project = projectEntry(outputMask);
+      return { results: outcomes.map((outcome) => resultOf(CREATE_RESULT, outcome, project)) };
     },
 
     batchUpdateEntry: async ({ entries, inputMask, outputMask }, { caller }) => {
@@ -79,7 +84,8 @@ export function entryService(deps: EntryServiceDeps): Registration<Caller> {
         attempt(() => decodeRevision(`entries[${index}]`, entry, inputMask, trustDomain)),
       );
       const { outcomes } = await writes.update(drafts, writerOf(caller));
-      return { results: outcomes.map((outcome) => resultOf(outcome, outputMask)) };
+      const project = projectEntry(outputMask);
+      return { results: outcomes.map((outcome) => resultOf(UPDATE_RESULT, outcome, project)) };
     },
 
     batchDeleteEntry: async ({ ids }, { caller }) => {
@@ -139,10 +145,15 @@ export function attempt<T>(read: () => T): Attempt<T> {
   }
 }
 
-function resultOf(outcome: EntryOutcome, mask: EntryMask | undefined): Result {
+function resultOf<Name extends string>(
+  $typeName: Name,
+  outcome: EntryOutcome,
+  project: Projection<Entry>,
+): Result<Name> {
   const { item } = outcome;
   return {
+    $typeName,
     status: statusOf(outcome),
-    ...(item && { entry: projectEntry(mask)(encodeEntryRecord(item)) }),
+    entry: item && project(encodeEntryRecord(item)),
   };
 }

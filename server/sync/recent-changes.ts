@@ -76,14 +76,11 @@ export class RecentChanges implements Disposable {
     for (const change of changes) {
       if (change.kind === "entry") {
         const { id, before } = change;
-        this.#changes.push({
-          revision,
-          kind: "entry",
-          id,
-          ...(before === undefined
-            ? {}
-            : { before: { spiffeId: before.spiffeId, parentId: before.parentId } }),
-        });
+        if (before === undefined) this.#changes.push({ revision, kind: "entry", id });
+        else {
+          const { spiffeId, parentId } = before;
+          this.#changes.push({ revision, kind: "entry", id, before: { spiffeId, parentId } });
+        }
       } else if (isOfBundle(change)) {
         this.#changes.push({ revision, kind: change.kind, id: change.id });
       }
