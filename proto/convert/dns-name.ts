@@ -11,6 +11,7 @@ const LABEL = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
  * @throws {StatusError} INVALID_ARGUMENT with the first name that is not valid
  */
 export function decodeDnsNames(field: string, names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
   checkCount(field, names, MAX_DNS_NAMES);
   const byFoldedName = new Map<string, string>();
   for (const [index, name] of names.entries()) {

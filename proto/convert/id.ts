@@ -59,6 +59,7 @@ export function decodeTrustDomains(
   field: string,
   texts: readonly string[],
 ): readonly TrustDomain[] {
+  if (texts.length === 0) return [];
   const byName = new Map<string, TrustDomain>();
   for (const [index, text] of texts.entries()) {
     const trustDomain = decodeTrustDomain(`${field}[${index}]`, text);

@@ -105,7 +105,12 @@ export class AuthorizationState {
   }
 
   /** IDs of all agents that reach the ID, banned ones among them; also such as have not attested yet. */
-  *agentsReaching(id: string): Generator<string> {
+  agentsReaching(id: string): Iterable<string> {
+    // Of most parents: an agent, and no entry.
+    return id === this.#serverId || this.graph.isNamed(id) ? this.#agentsAbove(id) : [id];
+  }
+
+  *#agentsAbove(id: string): Generator<string> {
     for (const above of this.#walkUp(id)) {
       yield above;
       for (const entry of this.graph.namesakes(above)) {

@@ -63,6 +63,11 @@ export class EntryGraph {
     return this.#firstChild.has(id);
   }
 
+  /** Whether any entry has this ID as its SPIFFE ID. */
+  isNamed(id: string): boolean {
+    return this.#firstNamesake.has(id);
+  }
+
   /** The entries whose parent is `parentId`. */
   *children(parentId: string): Generator<IndexedEntry> {
     let entry = this.#firstChild.get(parentId);

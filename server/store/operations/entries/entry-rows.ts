@@ -86,8 +86,8 @@ export function entryToColumns(
   use: EntryUseColumns,
 ): Omit<EntryRow, "key"> {
   return {
-    id: entry.id,
     ...identityOf(entry),
+    id: entry.id,
     selector_count: entry.selectors.length,
     x509_svid_ttl: entry.x509SvidTtlSeconds,
     jwt_svid_ttl: entry.jwtSvidTtlSeconds,
@@ -131,7 +131,7 @@ export function identityOf(
     spiffe_id: entry.spiffeId,
     selectors,
     // 48 bits: few enough for a number, too many to be met by chance.
-    selectors_hash: hash("sha256", selectors, "buffer").readUIntBE(0, 6),
+    selectors_hash: Number.parseInt(hash("sha256", selectors).slice(0, 12), 16),
   };
 }
 
