@@ -152,7 +152,14 @@ export function outageStories(story: Story): void {
           undefined,
         { timeoutMs: 60_000, intervalMs: 500 },
       );
-      await workloads[0]?.untilIdentity(defaultId(namespace));
+      // Those that come after it find an agent that has what the server knows.
+      const later = await Workload.create(cluster, {
+        name: "after-evicted",
+        namespace,
+        node: "node1",
+      });
+      await later.untilIdentity(id);
+      await later.delete();
     });
   });
 }
