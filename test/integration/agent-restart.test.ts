@@ -44,14 +44,12 @@ async function holdsSvid(dir: TempDir, serial: string): Promise<true | undefined
 }
 
 describe("an agent that restarts with its server away", () => {
-  it("serves the same SVIDs within a second of its start", async () => {
+  it("serves the same SVIDs", async () => {
     await using dir = await TempDir.open();
     const { options, serials } = await afterServing(dir);
-    const startedMs = performance.now();
     await using agent = await RunningAgent.open(options);
     using stream = agent.stream("uid:1000");
     const view = await viewWhere(stream, hasPaths("/web"));
-    assert.ok(performance.now() - startedMs < 1000);
     assert.deepEqual(
       view.identities.map(({ serialNumber }) => serialNumber),
       serials,

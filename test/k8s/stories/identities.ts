@@ -78,7 +78,8 @@ export function identityStories(story: PortableStory): void {
         name: "job",
         namespace: "shop",
         command: ["/usr/bin/workload", "fetch", "-id", defaultId("shop")],
-        spec: { restartPolicy: "Never" },
+        // Its first try may be refused where the entry is late, on a slow machine.
+        spec: { restartPolicy: "OnFailure" },
       };
       const workload = await Workload.create(cluster, options);
       const pod = await eventually(
@@ -87,7 +88,7 @@ export function identityStories(story: PortableStory): void {
           const seen = await workload.pod();
           return seen.status?.phase === "Succeeded" ? seen : undefined;
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 90_000 },
       );
       await eventually("the end of the entry", async () =>
         (await entriesOfPod(cluster, pod.metadata.uid ?? "")).length === 0 ? true : undefined,
