@@ -1,5 +1,4 @@
 import { flushCompileCache } from "node:module";
-import { setFlagsFromString } from "node:v8";
 import { eventLoopShare, restWhileIdle } from "../memory/rest.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -7,12 +6,8 @@ import type { Clock } from "../time/clock.ts";
 const HURRY_MS = 2_000;
 
 /**
- * For processes that run on every node of a cluster: when the start is over, the heap grows by less and the compiler is slower to
- * optimise. Given to Node at its start the same option would make it refuse the compiled form of its own modules that it brings along,
- * and start a tenth of a second later.
- *
- * Where NODE_COMPILE_CACHE names a folder, what is compiled by then is left there for the next process: one that is killed writes
- * nothing at its end. That comes first, since only a process with the same options takes it.
+ * For processes that run on every node of a cluster, when the start is over. Where NODE_COMPILE_CACHE names a folder, what is compiled
+ * by then is left there for the next process: one that is killed writes nothing at its end.
  *
  * From then on it gives back what it does not need while it has nothing to do. Resolves once `signal` aborts.
  */
@@ -20,7 +15,6 @@ export async function settleDown(clock: Clock, signal: AbortSignal): Promise<voi
   await clock.sleep(HURRY_MS, signal);
   if (signal.aborted) return;
   flushCompileCache();
-  setFlagsFromString("--optimize-for-size");
   const { giveBack } = await import("../memory/give-back.ts");
   const residentBytes = process.memoryUsage.rss;
   await restWhileIdle({ clock, busyShare: eventLoopShare(), residentBytes, giveBack }, signal);
