@@ -81,6 +81,30 @@ describe("Journal", () => {
     assert.deepEqual(writes, [2]);
   });
 
+  it("flushes what was given so far, however many lines keep coming", async () => {
+    await using dir = await TempDir.open();
+    let isFlushed = false;
+    let behind = 0;
+    const openFile: OpenSegmentFile = async (path) => {
+      const file = await openSegmentFile(path);
+      const write = file.write.bind(file);
+      file.write = (bytes, offset) => {
+        // Somebody waits for another line by the time that this one is written.
+        if (!isFlushed && behind < 50) {
+          behind += 1;
+          void journal.append(body({ behind }));
+        }
+        return write(bytes, offset);
+      };
+      return file;
+    };
+    await using journal = await open(dir, { openFile });
+    void journal.append(body({ n: 1 }));
+    await journal.flush();
+    isFlushed = true;
+    assert.ok(behind < 5, `waited for ${behind} lines that came later`);
+  });
+
   it("writes lines that nobody waits for when it is closed", async () => {
     await using dir = await TempDir.open();
     {

@@ -222,9 +222,12 @@ export class Journal implements AsyncDisposable {
       // connections, are one write.
       await turnEnd();
       const group = this.#queue.splice(0, MAX_GROUP_LINES);
+      // Whoever asked for a flush by now has nothing behind this group; later lines, which may never cease, are not waited for.
+      const flushed = this.#queue.length > 0 ? 0 : this.#flushing.length;
       this.#awaited -= group.reduce((sum, { written }) => sum + (written === undefined ? 0 : 1), 0);
       try {
         await this.#writeWatched(group);
+        this.#endFlushes(flushed);
       } catch (err) {
         this.#fail([...group, ...this.#queue], err);
         await this.#options.clock.sleep(RETRY_MS, this.#closed.signal);
@@ -310,7 +313,8 @@ export class Journal implements AsyncDisposable {
     this.#endFlushes();
   }
 
-  #endFlushes(): void {
-    for (const resolve of this.#flushing.splice(0)) resolve();
+  /** Ends those that were asked for first. */
+  #endFlushes(count: number = this.#flushing.length): void {
+    for (const resolve of this.#flushing.splice(0, count)) resolve();
   }
 }
