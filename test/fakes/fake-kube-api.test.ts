@@ -10,7 +10,7 @@ async function ask(api: FakeKubeApi, path: string, token = api.token) {
   const access = staticAccess({ server: api.url, tls: { ca: api.caPem }, token });
   using transport = new HttpsTransport(access);
   const request = { method: "GET", path, what: path } as const;
-  const limits = { timeoutMs: 5000, maxBytes: 100_000 };
+  const limits = { timeoutMs: 60_000, maxBytes: 100_000 };
   const { status, body } = await transport.request(request, limits, signal);
   return { status, value: JSON.parse(body) };
 }

@@ -12,7 +12,7 @@ import { createCsr } from "../../spiffe/x509/csr.ts";
 import { testKey } from "../support/test-ca.ts";
 import { FakeServerApi } from "./fake-server-api.ts";
 
-const options = () => ({ signal: new AbortController().signal, timeoutMs: 5_000 });
+const options = () => ({ signal: new AbortController().signal, timeoutMs: 60_000 });
 
 function channelTo(server: FakeServerApi) {
   const credentials = new VerifiedTlsCredentials(

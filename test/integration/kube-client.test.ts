@@ -104,7 +104,7 @@ describe("KubeClient", () => {
     const path = "/api/v1/nodes?watch=true&resourceVersion=1000";
     const stream = await transport.open(
       { method: "GET", path, what: "watch nodes" },
-      { timeoutMs: 5000, idleMs: 50, maxLineBytes: 1000 },
+      { timeoutMs: 60_000, idleMs: 50, maxLineBytes: 1000 },
       signal,
     );
     await assert.rejects(Array.fromAsync(stream.lines), { code: "timeout" });

@@ -26,7 +26,7 @@ func main() {
 	algorithm := flag.String("algorithm", "", "algorithm of the token")
 	flag.Parse()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	ca := read(*caFile)
 	token := strings.TrimSpace(read(*tokenFile))
