@@ -70,7 +70,7 @@ export function addAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): void 
     gauge.set(cache.svids.size),
   );
   metrics.gauge("assay_agent_jwt_svids", "JWT-SVIDs held.", [], (gauge) =>
-    gauge.set(cache.jwtSvids.size),
+    gauge.set(cache.tokens.jwtSvids.size),
   );
   metrics.gauge("assay_agent_workload_streams", "Open streams of workloads.", [], (gauge) =>
     gauge.set(cache.subscriptions.openCount),

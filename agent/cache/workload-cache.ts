@@ -1,31 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Bundle, JWTKey, WITKey } from "../../proto/gen/spire/api/types/bundle_pb.ts";
+import type { Bundle } from "../../proto/gen/spire/api/types/bundle_pb.ts";
 import type { Selector } from "../../proto/selector.ts";
-import {
-  invalidArgument,
-  permissionDenied,
-  unimplemented,
-} from "../../runtime/errors/status-error.ts";
+import { permissionDenied } from "../../runtime/errors/status-error.ts";
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
 import type { Random } from "../../runtime/random.ts";
-import type { Clock } from "../../runtime/time/clock.ts";
 import type { FederationLimits } from "../../spiffe/bundle/federation-limits.ts";
-import type { Delivery } from "../audit/delivery-records.ts";
 import { signingAuthorities } from "../identity/signing-authorities.ts";
 import { BundleCache, type CachedBundle } from "./bundle-cache.ts";
+import type { CredentialBinding } from "./credential-binding.ts";
 import type { CachedEntry } from "./entry.ts";
 import { EntryIndex } from "./entry-index.ts";
-import { instanceKey } from "./instance.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import {
-  type CachedToken,
-  type HeldToken,
-  type IssueToken,
-  type JwtSvid,
-  TokenCache,
-  type WitSvid,
-} from "./token-cache.ts";
-import { mayHave, recipientOf, toGrantedEntry } from "./view.ts";
+import type { HeldToken, JwtSvid, WitSvid } from "./token-cache.ts";
+import { mayHave, toGrantedEntry } from "./view.ts";
+import { type TokenCall, WorkloadTokens, type WorkloadTokensDeps } from "./workload-tokens.ts";
 import type {
   GrantedEntry,
   Subscription,
@@ -33,7 +21,7 @@ import type {
   WorkloadCaller,
   WorkloadViews,
 } from "./workload-view.ts";
-import { type CredentialBinding, X509SvidCache } from "./x509-svid-cache.ts";
+import { X509SvidCache } from "./x509-svid-cache.ts";
 
 /** A change of what this agent may know, applied as one. */
 export interface CacheChange {
@@ -48,19 +36,11 @@ export interface CacheChange {
   readonly removedBundles: readonly string[];
 }
 
-export interface WorkloadCacheDeps {
+export interface WorkloadCacheDeps extends Omit<WorkloadTokensDeps, "grantedEntry"> {
   readonly trustDomain: string;
-  readonly clock: Clock;
   readonly random: Random;
   readonly maxX509Svids: number;
-  readonly maxJwtSvids: number;
-  readonly issueJwtSvid: IssueToken<JwtSvid>;
-  /** Absent where WIT-SVIDs are not offered. */
-  readonly issueWitSvid?: IssueToken<WitSvid> | undefined;
-  /** Another WIT-SVID is held, which a restart should find again. */
-  readonly onWitHeld?: () => void;
   readonly onBinding: (binding: CredentialBinding) => void;
-  readonly onDelivery: (delivery: Delivery) => void;
 }
 
 /** Before anything is known. */
@@ -77,8 +57,7 @@ const STARTING: ViewStatus = {
  */
 export class WorkloadCache implements WorkloadViews {
   readonly svids: X509SvidCache;
-  readonly jwtSvids: TokenCache<JwtSvid>;
-  readonly witSvids: TokenCache<WitSvid> | undefined;
+  readonly tokens: WorkloadTokens;
   readonly bundles: BundleCache = new BundleCache();
   readonly subscriptions: Subscriptions;
   readonly #deps: WorkloadCacheDeps;
@@ -88,7 +67,6 @@ export class WorkloadCache implements WorkloadViews {
   readonly #selectorKinds = new Feed(0);
   readonly #nextEnd = new Feed<Date | undefined>(undefined);
   readonly #allBundles = new Feed<readonly CachedBundle[]>([]);
-  #issuanceEpoch = "";
 
   constructor(deps: WorkloadCacheDeps) {
     this.#deps = deps;
@@ -100,14 +78,10 @@ export class WorkloadCache implements WorkloadViews {
       onDue: () => this.wakeIssuer(),
       onBinding: deps.onBinding,
     });
-    const tokens = {
-      clock: deps.clock,
-      maxSvids: deps.maxJwtSvids,
-      epoch: () => this.#issuanceEpoch,
-    };
-    const { issueWitSvid, onWitHeld: onHeld } = deps;
-    this.jwtSvids = new TokenCache({ ...tokens, issue: deps.issueJwtSvid });
-    this.witSvids = issueWitSvid && new TokenCache({ ...tokens, issue: issueWitSvid, onHeld });
+    this.tokens = new WorkloadTokens({
+      ...deps,
+      grantedEntry: (caller, entryId) => this.#grantedEntry(caller, entryId),
+    });
     this.subscriptions = new Subscriptions({
       trustDomain: deps.trustDomain,
       entries: this.#entries,
@@ -158,11 +132,6 @@ export class WorkloadCache implements WorkloadViews {
     if (change.serving !== undefined && change.serving !== before.serving) {
       this.subscriptions.servingChanged();
     }
-  }
-
-  /** Under what JWT-SVIDs are issued from now on; those issued under anything else are not served again. */
-  setIssuanceEpoch(epoch: string): void {
-    this.#issuanceEpoch = epoch;
   }
 
   /** Applies a change as one: no stream sees half of it. Removals come first, so that what is gone is gone in every case. */
@@ -219,8 +188,7 @@ export class WorkloadCache implements WorkloadViews {
   /** Drops every entry and everything that was issued here, for example since the server banned this agent. */
   removeAllEntries(): void {
     for (const { id } of [...this.#entries.values()]) this.#removeEntry(id, 0n);
-    this.jwtSvids.clear();
-    this.witSvids?.clear();
+    this.tokens.clear();
   }
 
   openX509(caller: WorkloadCaller): Subscription {
@@ -250,75 +218,26 @@ export class WorkloadCache implements WorkloadViews {
       .map(toGrantedEntry);
   }
 
-  async fetchJwtSvid(o: {
-    readonly caller: WorkloadCaller;
-    readonly entryId: string;
-    readonly audience: readonly string[];
-    readonly signal: AbortSignal;
-  }): Promise<JwtSvid> {
-    if (o.audience.length === 0) throw invalidArgument("audience: at least one is required");
-    const entry = this.#grantedEntry(o.caller, o.entryId);
-    const refused = o.audience.find((audience) => !isAllowed(entry, audience));
-    if (refused !== undefined) {
-      throw permissionDenied("audience is not among those that the entry allows", {
-        reason: "audience_not_allowed",
-      });
-    }
-    return this.#fetchToken("jwt", this.jwtSvids, entry, o, entry.freshJwt);
+  fetchJwtSvid(call: TokenCall & { readonly audience: readonly string[] }): Promise<JwtSvid> {
+    return this.tokens.fetchJwtSvid(call);
   }
 
   get offersWitSvids(): boolean {
-    return this.witSvids !== undefined;
+    return this.tokens.witSvids !== undefined;
   }
 
-  async fetchWitSvid(o: {
-    readonly caller: WorkloadCaller;
-    readonly entryId: string;
-    readonly signal: AbortSignal;
-  }): Promise<WitSvid> {
-    if (this.witSvids === undefined) throw unimplemented("WIT-SVIDs are not offered here");
-    const entry = this.#grantedEntry(o.caller, o.entryId);
-    return this.#fetchToken("wit", this.witSvids, entry, { ...o, audience: [] }, false);
+  fetchWitSvid(call: TokenCall): Promise<WitSvid> {
+    return this.tokens.fetchWitSvid(call);
   }
 
-  async #fetchToken<T extends CachedToken>(
-    kind: "jwt" | "wit",
-    tokens: TokenCache<T>,
-    entry: CachedEntry,
-    o: Parameters<WorkloadViews["fetchJwtSvid"]>[0],
-    fresh: boolean,
-  ): Promise<T> {
-    const { caller, audience, signal } = o;
-    const instance = instanceKey(entry.instanceScope, caller.instance);
-    const svid = await tokens.fetch({ entryId: entry.id, instance, audience }, { fresh, signal });
-    // The entry may have gone, or changed its hint, while the server was signing.
-    const { hint } = this.#grantedEntry(caller, entry.id);
-    this.#deps.onDelivery({
-      kind,
-      spiffeId: svid.spiffeId,
-      entryId: entry.id,
-      entryRevision: entry.revision,
-      credential: svid.jti ?? "",
-      issuer: "",
-      audience,
-      expiresAt: svid.expiresAt,
-      instance,
-      ...recipientOf(caller),
-    });
-    return { ...svid, hint };
-  }
-
-  /** Takes WIT-SVIDs back from an earlier run, as issued under `epoch`: those that the own bundle still has a good key for. */
+  /** Takes WIT-SVIDs back from an earlier run; see `WorkloadTokens`. */
   restoreWitSvids(held: readonly HeldToken<WitSvid>[], epoch: string): void {
-    this.witSvids?.restore(held, epoch);
-    const own = this.bundles.get(this.#deps.trustDomain)?.wire;
-    this.witSvids?.keepSignedBy(goodKeyIds(own?.witAuthorities ?? []));
+    this.tokens.restoreWitSvids(held, epoch, this.bundles.get(this.#deps.trustDomain)?.wire);
   }
 
   #setAuthorities(own: Bundle): void {
     this.svids.setAuthorities(signingAuthorities(own));
-    this.jwtSvids.keepSignedBy(goodKeyIds(own.jwtAuthorities));
-    this.witSvids?.keepSignedBy(goodKeyIds(own.witAuthorities));
+    this.tokens.keepSignedBy(own);
   }
 
   #grantedEntry(caller: WorkloadCaller, entryId: string): CachedEntry {
@@ -335,16 +254,14 @@ export class WorkloadCache implements WorkloadViews {
     // All of it is compared, because a store that went back in its history gives a revision out twice.
     if (known !== undefined && isDeepStrictEqual(known, entry)) return;
     this.#entries.put(entry);
-    this.jwtSvids.removeEntry(entry.id);
-    this.witSvids?.removeEntry(entry.id);
+    this.tokens.removeEntry(entry.id);
     this.svids.putEntry(entry);
     this.subscriptions.entryPut(entry, revision);
   }
 
   #removeEntry(id: string, revision: bigint): void {
     if (this.#entries.remove(id) === undefined) return;
-    this.jwtSvids.removeEntry(id);
-    this.witSvids?.removeEntry(id);
+    this.tokens.removeEntry(id);
     this.svids.removeEntry(id);
     this.subscriptions.entryRemoved(id, revision);
   }
@@ -353,12 +270,4 @@ export class WorkloadCache implements WorkloadViews {
 function firstEnd(bundles: Iterable<CachedBundle>): Date | undefined {
   const ends = [...bundles].flatMap(({ limits: { endsAt } }) => (endsAt ? [endsAt.getTime()] : []));
   return ends.length === 0 ? undefined : new Date(Math.min(...ends));
-}
-
-function goodKeyIds(authorities: readonly (JWTKey | WITKey)[]): ReadonlySet<string> {
-  return new Set(authorities.filter(({ tainted }) => !tainted).map(({ keyId }) => keyId));
-}
-
-function isAllowed(entry: CachedEntry, audience: string): boolean {
-  return entry.allowedAudiences.length === 0 || entry.allowedAudiences.includes(audience);
 }

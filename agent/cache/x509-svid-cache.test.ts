@@ -3,7 +3,9 @@ import { describe, it } from "node:test";
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { FakeRandom } from "../../test/fakes/fake-random.ts";
 import { cachedEntry, recordFor } from "../../test/support/cached-entries.ts";
-import { type CredentialBinding, X509SvidCache, type X509SvidOrder } from "./x509-svid-cache.ts";
+import type { CredentialBinding } from "./credential-binding.ts";
+import { X509SvidCache } from "./x509-svid-cache.ts";
+import type { X509SvidOrder } from "./x509-svid-orders.ts";
 
 const MINUTE = 60_000;
 const SPARE_PAUSE_MS = 50;

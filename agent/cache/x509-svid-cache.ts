@@ -2,9 +2,11 @@ import type { Random } from "../../runtime/random.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalDelayMs } from "../../runtime/time/due.ts";
 import { hasLost, isTainted, type SigningAuthorities } from "../identity/signing-authorities.ts";
+import type { CredentialBinding } from "./credential-binding.ts";
 import type { CachedEntry } from "./entry.ts";
-import type { X509SvidRecord } from "./x509-svid-record.ts";
-import { dueAtMs, isStale, isWell, type Slot, type Urgency, urgencyOf } from "./x509-svid-slot.ts";
+import { type Moment, type X509SvidOrder, X509SvidOrders } from "./x509-svid-orders.ts";
+import { isAlive, lifeOf, type X509SvidRecord } from "./x509-svid-record.ts";
+import { isStale, isWell, type Slot } from "./x509-svid-slot.ts";
 import { isPrefetched, SlotTable } from "./x509-svid-slots.ts";
 
 /** Longest pause between two attempts for one SVID. */
@@ -16,24 +18,6 @@ const SPARE_PAUSE_MS = 50;
 const TAINT_SPREAD_MS = 5_000;
 /** Renewals wait for the end of the piece of time that they fall into, so that those of one piece go in one call. */
 const RENEW_TOGETHER_MS = 250;
-
-/** A wish for one X509-SVID, taken by `takeDue` and given back by `complete` or `fail`. */
-export interface X509SvidOrder {
-  readonly entry: CachedEntry;
-  /** Undefined for a spare. */
-  readonly instance: string | undefined;
-}
-
-/** Says which instance holds which credential from now on. */
-export interface CredentialBinding {
-  /** Serial number in lower-case hexadecimal, or a JWT's jti. */
-  readonly credential: string;
-  readonly entryId: string;
-  readonly spiffeId: string;
-  readonly instance: string;
-  readonly executable: string | undefined;
-  readonly boundAt: Date;
-}
 
 /** An X509-SVID as the state file keeps it. */
 export interface StoredX509Svid {
@@ -63,12 +47,13 @@ export interface X509SvidCacheDeps {
 export class X509SvidCache {
   readonly #deps: X509SvidCacheDeps;
   readonly #slots: SlotTable;
-  readonly #inFlight = new Map<X509SvidOrder, Slot>();
+  readonly #orders: X509SvidOrders;
   #authorities: SigningAuthorities = { present: undefined, tainted: new Set() };
 
   constructor(deps: X509SvidCacheDeps) {
     this.#deps = deps;
     this.#slots = new SlotTable(deps.maxSvids);
+    this.#orders = new X509SvidOrders(this.#slots);
   }
 
   /** How many SVIDs are held. */
@@ -156,37 +141,12 @@ export class X509SvidCache {
    */
   takeDue(max: number): readonly X509SvidOrder[] {
     this.forgetExpired();
-    const nowMs = this.#deps.clock.monotonicMs();
-    const wallMs = this.#wallMs();
-    let urgency: Urgency = 2;
-    let due: Slot[] = [];
-    for (const slot of this.#slots.all()) {
-      if (dueAtMs(slot, wallMs) > nowMs) continue;
-      const its = urgencyOf(slot);
-      if (its < urgency) due = [];
-      if (its > urgency || due.length === max) continue;
-      urgency = its;
-      due.push(slot);
-    }
-    return due.map((slot) => {
-      const order = { entry: slot.entry, instance: slot.instance };
-      slot.inFlight = true;
-      this.#inFlight.set(order, slot);
-      return order;
-    });
+    return this.#orders.take(max, this.#moment());
   }
 
   /** The monotonic time at which `takeDue` is to be asked again, unless `onDue` comes first. */
   nextDueAtMs(): number {
-    const wallMs = this.#wallMs();
-    const offsetMs = this.#deps.clock.monotonicMs() - wallMs;
-    let next = Number.POSITIVE_INFINITY;
-    for (const slot of this.#slots.all()) {
-      const expiresAtMs =
-        slot.record === undefined ? next : slot.record.notAfter.getTime() + offsetMs;
-      next = Math.min(next, dueAtMs(slot, wallMs), expiresAtMs);
-    }
-    return next;
+    return this.#orders.nextDueAtMs(this.#moment());
   }
 
   /** Drops the SVIDs whose time is up, and their keys with them; returns how many. */
@@ -214,7 +174,7 @@ export class X509SvidCache {
       this.fail(order);
       return false;
     }
-    const slot = this.#settle(order);
+    const slot = this.#orders.settle(order);
     if (slot === undefined || record.spiffeId !== slot.entry.spiffeId) {
       this.#deps.onDue();
       return false;
@@ -232,7 +192,7 @@ export class X509SvidCache {
 
   /** Gives an order back. It is tried again after a growing, jittered pause. */
   fail(order: X509SvidOrder): void {
-    const slot = this.#settle(order);
+    const slot = this.#orders.settle(order);
     if (slot === undefined) return;
     if (slot.users === 0 && slot.record === undefined && !isPrefetched(slot)) {
       this.#slots.drop(slot);
@@ -259,8 +219,7 @@ export class X509SvidCache {
    * have been signed before the server knew of the revocation.
    */
   revoke(isRevoked: (record: X509SvidRecord) => boolean): void {
-    for (const slot of this.#inFlight.values()) slot.inFlight = false;
-    this.#inFlight.clear();
+    this.#orders.disown();
     for (const slot of this.#slots.all()) {
       if (slot.record === undefined || !isRevoked(slot.record)) continue;
       slot.record = undefined;
@@ -313,6 +272,10 @@ export class X509SvidCache {
       slot.executable = executable;
       this.#putBack(slot, record);
     }
+  }
+
+  #moment(): Moment {
+    return { nowMs: this.#deps.clock.monotonicMs(), wallMs: this.#wallMs() };
   }
 
   /** Taken once for a look at all slots: each reading of the clock is an object. */
@@ -391,24 +354,8 @@ export class X509SvidCache {
       boundAt: this.#deps.clock.now(),
     });
   }
-
-  #settle(order: X509SvidOrder): Slot | undefined {
-    const slot = this.#inFlight.get(order);
-    this.#inFlight.delete(order);
-    if (slot === undefined) return undefined;
-    slot.inFlight = false;
-    return this.#slots.has(slot) ? slot : undefined;
-  }
 }
 
 function together(atMs: number): number {
   return Math.ceil(atMs / RENEW_TOGETHER_MS) * RENEW_TOGETHER_MS;
-}
-
-function isAlive(record: X509SvidRecord, wallMs: number): boolean {
-  return wallMs < record.notAfter.getTime();
-}
-
-function lifeOf(record: X509SvidRecord): number {
-  return record.notAfter.getTime() - record.notBefore.getTime();
 }

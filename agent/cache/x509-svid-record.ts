@@ -113,3 +113,13 @@ function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
   }
   return whole;
 }
+
+/** @param wallMs the wall clock */
+export function isAlive(record: X509SvidRecord, wallMs: number): boolean {
+  return wallMs < record.notAfter.getTime();
+}
+
+/** How long it is good for in all, in milliseconds. */
+export function lifeOf(record: X509SvidRecord): number {
+  return record.notAfter.getTime() - record.notBefore.getTime();
+}

@@ -1,5 +1,5 @@
 import { Feed, type ReadFeed } from "../../runtime/feed.ts";
-import type { CredentialBinding } from "../cache/x509-svid-cache.ts";
+import type { CredentialBinding } from "../cache/credential-binding.ts";
 
 /** Bindings that wait for a server; beyond this the oldest go. */
 const MAX_WAITING = 20_000;

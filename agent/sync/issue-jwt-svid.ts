@@ -1,8 +1,8 @@
 import { SVID } from "../../proto/gen/spire/api/server/svid/v1/svid_pb.ts";
 import { permissionDenied, Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
+import type { CredentialBinding } from "../cache/credential-binding.ts";
 import type { IssueToken, JwtSvid } from "../cache/token-cache.ts";
-import type { CredentialBinding } from "../cache/x509-svid-cache.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 
 export interface IssueTokenDeps {

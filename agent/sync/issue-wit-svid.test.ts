@@ -8,8 +8,8 @@ import { formatPublicJwk } from "../../spiffe/jwt/jwk.ts";
 import { FakeClock } from "../../test/fakes/fake-clock.ts";
 import { testKey, testNow } from "../../test/support/test-ca.ts";
 import { inSeconds, makeToken, signed } from "../../test/support/test-token.ts";
+import type { CredentialBinding } from "../cache/credential-binding.ts";
 import { KeyPool } from "../cache/key-pool.ts";
-import type { CredentialBinding } from "../cache/x509-svid-cache.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { witSvidIssuer } from "./issue-wit-svid.ts";
 

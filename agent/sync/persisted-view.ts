@@ -29,7 +29,7 @@ export function storeView(cache: WorkloadCache, point: SyncPoint): Iterable<Stat
     entries: [...cache.entries()],
     bundles: [...cache.bundles.values()],
     svids: cache.svids.stored(),
-    wits: cache.witSvids?.stored() ?? [],
+    wits: cache.tokens.witSvids?.stored() ?? [],
   });
 }
 

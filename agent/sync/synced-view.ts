@@ -72,7 +72,7 @@ export class SyncedView {
     this.#deps = deps;
     this.#point = point;
     this.#isKnown = restored !== undefined;
-    deps.cache.setIssuanceEpoch(issuanceEpoch(point));
+    deps.cache.tokens.setIssuanceEpoch(issuanceEpoch(point));
   }
 
   get point(): SyncPoint {
@@ -227,7 +227,7 @@ export class SyncedView {
       trust.update(own);
       identity.renewTainted(signingAuthorities(own), this.#deps);
     }
-    cache.setIssuanceEpoch(issuanceEpoch(change.point));
+    cache.tokens.setIssuanceEpoch(issuanceEpoch(change.point));
     if (change.revocations.length > 0) this.#revoke(change.revocations);
     cache.apply({ ...change, revision: change.point.cursor?.revision ?? 0n });
     return hasRemovals;
@@ -235,7 +235,7 @@ export class SyncedView {
 
   #revoke(revocations: readonly Revocation[]): void {
     const { cache, log } = this.#deps;
-    cache.jwtSvids.clear();
+    cache.tokens.jwtSvids.clear();
     cache.svids.revoke((record) =>
       revocations.some(
         (revoked) =>

@@ -13,7 +13,7 @@ import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
 import { createCsr } from "../../spiffe/x509/csr.ts";
 import type { KeyPool } from "../cache/key-pool.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
-import type { X509SvidOrder } from "../cache/x509-svid-cache.ts";
+import type { X509SvidOrder } from "../cache/x509-svid-orders.ts";
 import { makeRecord } from "../cache/x509-svid-record.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { untilChanged } from "../connection/until-changed.ts";

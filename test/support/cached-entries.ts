@@ -1,7 +1,7 @@
 // Entries and X509-SVIDs as an agent's cache holds them. A test names only what matters to it.
 
 import type { CachedEntry } from "../../agent/cache/entry.ts";
-import type { X509SvidOrder } from "../../agent/cache/x509-svid-cache.ts";
+import type { X509SvidOrder } from "../../agent/cache/x509-svid-orders.ts";
 import type { X509SvidRecord } from "../../agent/cache/x509-svid-record.ts";
 
 export function cachedEntry(
