@@ -68,7 +68,7 @@ export interface Core {
   readonly renewed: () => void;
 }
 
-/** Key pairs made in advance, so that a new entry does not wait for one. */
+/** Keys made in advance, so that a new entry does not wait for one. */
 const KEY_POOL_SIZE = 8;
 
 /** Puts the parts together in the order of the data. The caller closes `audit`, `writer` and `connection`. */

@@ -1,41 +1,43 @@
-import { generateSvidKey, type KeyPair, type SvidKeyType } from "../identity/svid-key.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import { type PreparedKey, prepareKey } from "../identity/prepared-key.ts";
+import type { SvidKeyType } from "../identity/svid-key.ts";
 
 /**
- * A few key pairs made in advance, so that a new entry does not wait for one. Each pair is given out once. The pool refills
- * itself after each `take`; it holds no more than `size` pairs however many are asked for.
+ * A few keys with their certificate requests, made in advance so that a new entry does not wait for them. Each is given out
+ * once. The pool holds no more than `size` however many are asked for, and refills itself in later turns of the event loop, one
+ * key in each: who took one sends his request first.
  */
 export class KeyPool {
   readonly #type: SvidKeyType;
   readonly #size: number;
-  readonly #ready: KeyPair[] = [];
-  #making = 0;
+  readonly #ready: PreparedKey[] = [];
+  #isRefilling = false;
 
   constructor(type: SvidKeyType, size: number) {
     this.#type = type;
     this.#size = size;
-    this.#refill();
+    void this.#refill();
   }
 
-  /** A pair that nobody else has or will get. */
-  async take(): Promise<KeyPair> {
-    const pair = this.#ready.pop() ?? (await generateSvidKey(this.#type));
-    this.#refill();
-    return pair;
+  /** A key that nobody else has or will get. */
+  async take(): Promise<PreparedKey> {
+    const ready = this.#ready.pop();
+    void this.#refill();
+    return ready ?? (await prepareKey(this.#type));
   }
 
-  #refill(): void {
-    while (this.#ready.length + this.#making < this.#size) {
-      this.#making += 1;
-      generateSvidKey(this.#type).then(
-        (pair) => {
-          this.#making -= 1;
-          this.#ready.push(pair);
-        },
-        // A pool that stays short is no fault: take() makes its own pair and reports what fails.
-        () => {
-          this.#making -= 1;
-        },
-      );
+  async #refill(): Promise<void> {
+    if (this.#isRefilling) return;
+    this.#isRefilling = true;
+    try {
+      while (this.#ready.length < this.#size) {
+        await turn();
+        this.#ready.push(await prepareKey(this.#type));
+      }
+    } catch {
+      // A pool that stays short is no fault: take() makes its own key and reports what fails.
+    } finally {
+      this.#isRefilling = false;
     }
   }
 }

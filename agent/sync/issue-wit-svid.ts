@@ -18,7 +18,7 @@ export interface IssueWitSvidDeps extends IssueTokenDeps {
  */
 export function witSvidIssuer(deps: IssueWitSvidDeps): IssueToken<WitSvid> {
   return async ({ entryId, instance }, options) => {
-    const { publicKey, privateKey } = await deps.keys.take();
+    const { publicKey, privateKey } = (await deps.keys.take()).pair;
     const signingAlgorithm = algorithmFor(publicKey);
     const param = {
       entryId,

@@ -9,15 +9,13 @@ import type { Random } from "../../runtime/random.ts";
 import { inTurns } from "../../runtime/slices.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import { renewalInstant } from "../../runtime/time/due.ts";
-import { SpiffeId } from "../../spiffe/id/spiffe-id.ts";
-import { createCsr } from "../../spiffe/x509/csr.ts";
 import type { KeyPool } from "../cache/key-pool.ts";
 import type { WorkloadCache } from "../cache/workload-cache.ts";
 import type { X509SvidOrder } from "../cache/x509-svid-orders.ts";
 import { makeRecord } from "../cache/x509-svid-record.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { untilChanged } from "../connection/until-changed.ts";
-import { exportKeyPair, type KeyBytes } from "../identity/svid-key.ts";
+import type { KeyBytes } from "../identity/svid-key.ts";
 import type { IssuanceLimits } from "./issuance-limits.ts";
 
 export interface X509SvidIssuerDeps {
@@ -124,10 +122,8 @@ class Issuer {
   }
 
   async #request(order: X509SvidOrder): Promise<RequestedSvid> {
-    const pair = await this.#deps.keys.take();
-    const key = exportKeyPair(pair);
-    const spiffeId = SpiffeId.parse(order.entry.spiffeId);
-    return { order, key, csr: createCsr({ ...pair, spkiDer: key.spkiDer, spiffeId }) };
+    const { bytes, csr } = await this.#deps.keys.take();
+    return { order, key: bytes, csr };
   }
 
   /** Returns whether another one was replaced that would have done for longer. */
