@@ -11,7 +11,7 @@ import type { Core } from "./open-core.ts";
 export function heartbeatContent(
   { store, authorization, epoch, audit }: Core,
   clock: Clock,
-): Omit<ServerHeartbeat, "$typeName"> {
+): Omit<ServerHeartbeat, "$typeName" | "nextHeartbeatSeconds"> {
   const head = audit.head.value;
   return {
     cursor: create(CursorSchema, {

@@ -133,6 +133,8 @@ export async function openParts(deps: ServerDeps, opening: AsyncDisposableStack)
         maxReceiveBytes: config.limits.maxMessageBytes,
         maxConcurrentStreams: config.limits.maxStreamsPerConnection,
         slowReaderMs: config.limits.slowReaderTimeout,
+        // The kernel asks the other end of a TCP connection, and agents give signs of life themselves.
+        keepaliveMs: 0,
       },
     }),
   );

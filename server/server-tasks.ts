@@ -86,7 +86,7 @@ export function serverTasks(
       runHeartbeats(
         {
           agents,
-          intervalSeconds: heartbeatSeconds(settings),
+          leastSeconds: () => heartbeatSeconds(settings),
           content: () => heartbeatContent(core, clock),
           clock,
         },

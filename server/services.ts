@@ -33,6 +33,7 @@ import { agentSvidIssuer } from "./svid/agent-svid.ts";
 import type { EntryUsage } from "./svid/entry-usage.ts";
 import type { AgentStreamDeps } from "./sync/agent-stream.ts";
 import type { ConnectedAgents } from "./sync/connected-agents.ts";
+import { heartbeatInterval } from "./sync/heartbeats.ts";
 import { WireParts } from "./sync/wire-parts.ts";
 
 /** What the services need beside the core. */
@@ -147,6 +148,7 @@ function agentStreamDeps(deps: ServicesDeps): AgentStreamDeps {
     hello: () => ({
       serverVersion: version,
       heartbeatSeconds: heartbeatSeconds(settings),
+      nextHeartbeatSeconds: heartbeatInterval(heartbeatSeconds(settings), agents.size),
       maxCsrsPerCall: MAX_SVIDS_PER_CALL,
       maxCsrsInFlight: MAX_SVIDS_PER_CALL,
     }),
@@ -176,7 +178,7 @@ async function noteVersion(
   }
 }
 
-/** How often server and agent give each other a sign of life. */
+/** How often server and agent give each other a sign of life while there are few agents. */
 export function heartbeatSeconds({ config }: SettingsInForce): number {
   return Math.max(1, Math.round(config.agents.heartbeat / 1000));
 }

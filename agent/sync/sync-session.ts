@@ -12,7 +12,7 @@ import {
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { failedPrecondition, unavailable } from "../../runtime/errors/status-error.ts";
-import { Feed } from "../../runtime/feed.ts";
+import type { Feed } from "../../runtime/feed.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { runTasks } from "../../runtime/process/tasks.ts";
 import { slicesOf } from "../../runtime/slices.ts";
@@ -34,10 +34,12 @@ const PROTOCOL_MIN = 1;
 const PROTOCOL_MAX = 1;
 /** The capability to keep to the limits of a federation. */
 const FEDERATION_LIMITS = "federation_limits";
+/** The capability to answer heartbeats and to wait for them as long as the server says. */
+const HEARTBEAT_ANSWERS = "heartbeat_answers";
 /** A server that has not said hello after this long is not one to work with now. */
 const HELLO_TIMEOUT_MS = 10_000;
-/** A server that has been silent for this many of its heartbeats is gone. */
-const SILENT_HEARTBEATS = 3;
+/** A server whose heartbeat is late by this many of its shortest intervals is gone. */
+const LATE_HEARTBEATS = 2;
 /** For servers that leave it open. */
 const DEFAULT_HEARTBEAT_SECONDS = 30;
 /** Ids in one request, so that it stays far below the message limit. */
@@ -105,8 +107,10 @@ class SyncSession {
   readonly #assembler = new UpdateAssembler();
   readonly #acknowledgements: Acknowledgements;
   readonly #shipping: AuditShipping;
-  /** How often both sides give a sign of life; undefined until the server has said so in its hello. */
-  readonly #heartbeatMs = new Feed<number | undefined>(undefined);
+  /** The server's shortest interval of heartbeats; undefined until its hello. */
+  #heartbeatMs: number | undefined;
+  /** How long the server may be silent. */
+  #patienceMs = HELLO_TIMEOUT_MS;
   #lastHeardMs: number;
   /** Acknowledgements go out in the order of the updates, however long each takes to become durable. */
   #applied: Promise<void> = Promise.resolve();
@@ -125,9 +129,14 @@ class SyncSession {
   }
 
   async read(messages: AsyncIterable<ServerMessage>): Promise<void> {
-    for await (const message of messages) {
-      this.#lastHeardMs = this.#deps.clock.monotonicMs();
-      this.#handle(message);
+    try {
+      for await (const message of messages) {
+        this.#lastHeardMs = this.#deps.clock.monotonicMs();
+        this.#handle(message);
+      }
+    } finally {
+      // The server was there until now, however long ago its last heartbeat was. One that fell silent aborts the signal.
+      if (this.#heartbeatMs !== undefined && !this.#signal.aborted) this.#deps.contact();
     }
     throw unavailable("server ended the synchronisation stream");
   }
@@ -136,10 +145,7 @@ class SyncSession {
   async watch(): Promise<void> {
     const { clock } = this.#deps;
     while (!this.#signal.aborted) {
-      const intervalMs = this.#heartbeatMs.value;
-      const patienceMs =
-        intervalMs === undefined ? HELLO_TIMEOUT_MS : intervalMs * SILENT_HEARTBEATS;
-      const leftMs = this.#lastHeardMs + patienceMs - clock.monotonicMs();
+      const leftMs = this.#lastHeardMs + this.#patienceMs - clock.monotonicMs();
       if (leftMs <= 0) throw unavailable("server has fallen silent");
       await clock.sleep(leftMs, this.#signal);
     }
@@ -148,7 +154,6 @@ class SyncSession {
   runBackground(): Promise<void> {
     return runTasks(
       {
-        heartbeat: () => this.#runHeartbeat(),
         bindings: () => this.#runBindings(),
         audit: (signal) => this.#shipping.run(signal),
         acknowledgements: (signal) => this.#acknowledgements.run(signal),
@@ -165,7 +170,7 @@ class SyncSession {
         value: {
           protocolMin: PROTOCOL_MIN,
           protocolMax: PROTOCOL_MAX,
-          capabilities: [FEDERATION_LIMITS],
+          capabilities: [FEDERATION_LIMITS, HEARTBEAT_ANSWERS],
           agentVersion: this.#deps.agentVersion,
           authorizationDigest: point.authorizationDigest,
           revocationEpoch: point.revocationEpoch,
@@ -186,10 +191,12 @@ class SyncSession {
         break;
       }
       case "heartbeat": {
-        const { cursor, auditHead } = message.value;
+        const { cursor, auditHead, nextHeartbeatSeconds } = message.value;
         if (auditHead !== undefined) this.#deps.witness.see(auditHead);
         if (cursor !== undefined) this.#deps.view.confirm(cursor.revision);
         this.#deps.contact();
+        this.#expectHeartbeat(nextHeartbeatSeconds);
+        this.outbox.push({ message: { case: "heartbeat", value: this.#heartbeat() } }, "heartbeat");
         break;
       }
       case "auditReceipt":
@@ -216,7 +223,8 @@ class SyncSession {
       throw failedPrecondition(`server speaks version ${hello.protocol} of the sync protocol`);
     }
     this.#link.isLive = true;
-    this.#heartbeatMs.set((hello.heartbeatSeconds || DEFAULT_HEARTBEAT_SECONDS) * 1000);
+    this.#heartbeatMs = (hello.heartbeatSeconds || DEFAULT_HEARTBEAT_SECONDS) * 1000;
+    this.#expectHeartbeat(hello.nextHeartbeatSeconds);
     this.#deps.limits.set({
       maxPerCall: hello.maxCsrsPerCall || DEFAULT_ISSUANCE_LIMITS.maxPerCall,
       maxInFlight: hello.maxCsrsInFlight || DEFAULT_ISSUANCE_LIMITS.maxInFlight,
@@ -274,15 +282,11 @@ class SyncSession {
     }
   }
 
-  async #runHeartbeat(): Promise<void> {
-    for await (const intervalMs of this.#heartbeatMs.subscribe(this.#signal)) {
-      if (intervalMs !== undefined) break;
-    }
-    while (!this.#signal.aborted) {
-      await this.#deps.clock.sleep(this.#heartbeatMs.value ?? 0, this.#signal);
-      const value = this.#heartbeat();
-      this.outbox.push({ message: { case: "heartbeat", value } }, "heartbeat");
-    }
+  /** @param withinSeconds zero if the server did not say */
+  #expectHeartbeat(withinSeconds: number): void {
+    const shortestMs = this.#heartbeatMs;
+    if (shortestMs === undefined) return;
+    this.#patienceMs = (withinSeconds * 1000 || shortestMs) + LATE_HEARTBEATS * shortestMs;
   }
 
   async #runBindings(): Promise<void> {

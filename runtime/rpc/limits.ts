@@ -17,7 +17,7 @@ export interface RpcLimits {
   readonly requestMs: number;
   /** A stream whose reader has not taken the last message within this time is reset. */
   readonly slowReaderMs: number;
-  /** A connection is asked for a sign of life this often. */
+  /** A connection is asked for a sign of life this often; never if it is 0. */
   readonly keepaliveMs: number;
   /** A connection that gives no sign of life within this time after being asked is closed. */
   readonly keepaliveTimeoutMs: number;

@@ -75,7 +75,9 @@ export const agentsSchema: z.ZodPrefault<z.ZodType<AgentsSettings>> = z
       .describe("When the record of an agent that stays away is removed; banned ones stay."),
     heartbeat: durationSchema
       .prefault("30s")
-      .describe("How often server and agent tell each other that they are there."),
+      .describe(
+        "How often server and agent tell each other that they are there; up to 8 minutes when there are many agents.",
+      ),
   })
   .prefault({})
   .describe("What holds for agents.");

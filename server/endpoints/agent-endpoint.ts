@@ -25,6 +25,9 @@ import { type VerifiedClient, verifyClient } from "./client-certificate.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import type { NetworkCallers } from "./network-callers.ts";
 
+/** The kernel asks a silent peer's kernel for a sign of life after this long, so that a lost machine holds no connection. */
+const KEEP_ALIVE_MS = 60_000;
+
 /** What the endpoint needs. */
 export interface AgentEndpointDeps {
   readonly listen: ListenSettings;
@@ -81,7 +84,10 @@ export class AgentEndpoint implements AsyncDisposable {
       deps.log.debug({ caller_addr: socket.remoteAddress, err }, "TLS handshake failed");
       socket.destroy();
     });
-    this.#tcp = createTcpServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#tcp = createTcpServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+      (socket) => this.#accept(socket),
+    );
   }
 
   /** The address that is listened on, with the port that the system chose if none was given. */

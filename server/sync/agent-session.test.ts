@@ -4,7 +4,11 @@ import { AgentSession } from "./agent-session.ts";
 
 describe("AgentSession", () => {
   it("has something to send for a change that names no entry, so that it can be acknowledged", async () => {
-    const session = new AgentSession({ agentId: "spiffe://example.test/a", turn: 1, nowMs: 0 });
+    const session = new AgentSession({
+      agentId: "spiffe://example.test/a",
+      turn: 1,
+      heartbeatSeconds: 30,
+    });
     session.progress.sent(1n);
     session.progress.acknowledged("applied", 1n);
     session.entriesChanged(2n, []);

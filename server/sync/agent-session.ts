@@ -22,6 +22,8 @@ export class AgentSession {
   readonly agentId: string;
   /** The agent keeps to the limits of a federation, so that it may have the bundles of limited ones. */
   readonly keepsLimits: boolean;
+  /** The agent answers each heartbeat, so that both may be rare. */
+  readonly answersHeartbeats: boolean;
   /** Spreads heartbeats over time. */
   readonly turn: number;
   readonly pending: Pending = new Pending();
@@ -30,27 +32,32 @@ export class AgentSession {
   readonly sentBundles: Set<string> = new Set();
   /** What the agent said last about itself. */
   lastHeartbeat: AgentHeartbeat | undefined;
-  /** By the monotonic clock. */
-  lastHeardMs: number;
+  /** The agent has been told that the next heartbeat comes within this time. */
+  heartbeatSeconds: number;
+  /** When that is, in seconds of the monotonic clock; undefined until it has been found out. */
+  heartbeatDue: number | undefined;
 
   readonly #ended = new AbortController();
   readonly #queries = new Map<string, (answer: Answer) => void>();
   #queued: ServerMessage[] = [];
   #requestedIds: string[] = [];
   #heartbeat: ServerMessage | undefined;
+  #unansweredSinceMs: number | undefined;
   #wake: (() => void) | undefined;
   #queryCount = 0;
 
   constructor(o: {
     readonly agentId: string;
     readonly keepsLimits?: boolean;
+    readonly answersHeartbeats?: boolean;
     readonly turn: number;
-    readonly nowMs: number;
+    readonly heartbeatSeconds: number;
   }) {
     this.agentId = o.agentId;
     this.keepsLimits = o.keepsLimits ?? false;
+    this.answersHeartbeats = o.answersHeartbeats ?? false;
     this.turn = o.turn;
-    this.lastHeardMs = o.nowMs;
+    this.heartbeatSeconds = o.heartbeatSeconds;
     // Until the first acknowledgement nobody knows what the agent serves.
     this.progress.changed(0n);
   }
@@ -91,10 +98,24 @@ export class AgentSession {
     this.#wake?.();
   }
 
-  /** Queues a sign of life; an older one that was not sent yet is forgotten. */
-  sendHeartbeat(message: ServerMessage): void {
+  /**
+   * Queues a sign of life; an older one that was not sent yet is forgotten. From `nowMs` of the monotonic clock on the agent owes
+   * one of its own.
+   */
+  sendHeartbeat(message: ServerMessage, nowMs: number): void {
     this.#heartbeat = message;
+    this.#unansweredSinceMs ??= nowMs;
     this.#wake?.();
+  }
+
+  /** The agent has said something, whatever it was. */
+  heard(): void {
+    this.#unansweredSinceMs = undefined;
+  }
+
+  /** Since when the agent owes a sign of life, by the monotonic clock; undefined when it owes none. */
+  get unansweredSinceMs(): number | undefined {
+    return this.#unansweredSinceMs;
   }
 
   /**

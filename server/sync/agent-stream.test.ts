@@ -132,6 +132,7 @@ class Server implements Disposable {
       hello: () => ({
         serverVersion: "test",
         heartbeatSeconds: 30,
+        nextHeartbeatSeconds: 120,
         maxCsrsPerCall: 500,
         maxCsrsInFlight: 500,
       }),
@@ -491,9 +492,34 @@ describe("serveAgent", () => {
     const value = create(ServerHeartbeatSchema, {
       cursor: { incarnation: server.store.incarnation, revision },
     });
-    session.sendHeartbeat(create(ServerMessageSchema, { message: { case: "heartbeat", value } }));
+    const heartbeat = create(ServerMessageSchema, { message: { case: "heartbeat", value } });
+    session.sendHeartbeat(heartbeat, 0);
     assert.deepEqual(idsOf(await agent.nextUpdate()), ["a"]);
     assert.equal((await agent.next()).case, "heartbeat");
+  });
+
+  it("lets only agents that answer heartbeats wait longer for them", async () => {
+    using server = await Server.open();
+    for (const [capabilities, seconds] of [
+      [[], 30],
+      [["heartbeat_answers"], 120],
+    ] as const) {
+      const agent = server.connect();
+      await agent.begin({ capabilities: [...capabilities] });
+      assert.equal(server.agents.get(AGENT)?.heartbeatSeconds, seconds);
+    }
+  });
+
+  it("knows since when an agent owes a sign of life, which any message is", async () => {
+    using server = await Server.open();
+    const agent = server.connect();
+    const { cursor } = await agent.begin();
+    const session = server.agents.get(AGENT) ?? assert.fail();
+    for (const nowMs of [1_000, 2_000]) session.sendHeartbeat(create(ServerMessageSchema), nowMs);
+    assert.equal(session.unansweredSinceMs, 1_000);
+    agent.acknowledge(Ack.APPLIED, cursor?.revision ?? 0n);
+    await turn();
+    assert.equal(session.unansweredSinceMs, undefined);
   });
 
   it("says that it does not know a kind of message", async () => {

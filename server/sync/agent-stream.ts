@@ -56,6 +56,8 @@ export interface AgentStreamDeps {
 const PROTOCOL = 1;
 /** What an agent says that keeps to the limits of a federation. */
 const FEDERATION_LIMITS = "federation_limits";
+/** What an agent says that answers heartbeats. */
+const HEARTBEAT_ANSWERS = "heartbeat_answers";
 const HELLO_TIMEOUT_MS = 10_000;
 const MAX_BINDINGS = 10_000;
 
@@ -71,10 +73,16 @@ export async function* serveAgent(
 ): AsyncGenerator<ServerMessage> {
   const iterator = requests[Symbol.asyncIterator]();
   const hello = await readHello(iterator, deps.clock, call.signal);
-  const nowMs = deps.clock.monotonicMs();
   const keepsLimits = hello.capabilities.includes(FEDERATION_LIMITS);
-  const turn = deps.agents.nextTurn();
-  const session = new AgentSession({ agentId, keepsLimits, turn, nowMs });
+  const answersHeartbeats = hello.capabilities.includes(HEARTBEAT_ANSWERS);
+  const said = deps.hello();
+  const session = new AgentSession({
+    agentId,
+    keepsLimits,
+    answersHeartbeats,
+    turn: deps.agents.nextTurn(),
+    heartbeatSeconds: answersHeartbeats ? said.nextHeartbeatSeconds : said.heartbeatSeconds,
+  });
   const endWithCall = (): void => session.end(asStatus(call.signal.reason));
   call.signal.addEventListener("abort", endWithCall);
   using stack = new DisposableStack();
@@ -88,7 +96,7 @@ export async function* serveAgent(
 
   const stream = new AgentStream(deps, session, call.log);
   void stream.read(iterator);
-  yield stream.hello();
+  yield stream.hello(said);
   for (;;) {
     await session.whenReady();
     const queued = session.takeQueued();
@@ -186,9 +194,9 @@ class AgentStream {
     this.#log = log;
   }
 
-  hello(): ServerMessage {
+  hello(said: ReturnType<AgentStreamDeps["hello"]>): ServerMessage {
     const value = create(ServerHelloSchema, {
-      ...this.#deps.hello(),
+      ...said,
       protocol: PROTOCOL,
       incarnation: this.#deps.source.incarnation,
     });
@@ -216,7 +224,7 @@ class AgentStream {
       for (;;) {
         const next = await untilAborted(messages.next(), session.signal);
         if (next.done === true) throw unavailable("agent ended the stream");
-        session.lastHeardMs = this.#deps.clock.monotonicMs();
+        session.heard();
         await this.#take(next.value);
       }
     } catch (err) {

@@ -5,6 +5,8 @@ import { peerChain } from "./peer-chain.ts";
 
 /** A server that has not finished its handshake after this long is given up. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** The kernel asks a silent peer's kernel for a sign of life after this long: one whose machine is gone is noticed soon. */
+const KEEP_ALIVE_MS = 60_000;
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 
@@ -44,6 +46,7 @@ export class VerifiedTlsCredentials extends ChannelCredentials {
   }
 
   #handshake(socket: Socket): Promise<TLSSocket> {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     return new Promise((resolve, reject) => {
       const tls = connect({
         socket,

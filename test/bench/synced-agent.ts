@@ -1,12 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AgentSync, type ServerMessage } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Outbox } from "../../agent/connection/outbox.ts";
+import {
+  type AgentMessageSchema,
+  AgentSync,
+  type ServerMessage,
+} from "../../proto/gen/assay/sync/v1/sync_pb.ts";
 import { Status, StatusError } from "../../runtime/errors/status-error.ts";
 import type { BareAgent } from "../support/bare-agent.ts";
 
 /** How soon an agent comes back after a lost stream, in milliseconds: between none and this, at random. */
 const reconnectWithinMs = 1_000;
-/** How often the server wants to hear of it, unless it is told otherwise. */
-const heartbeatMs = 30_000;
+const HELLO = {
+  protocolMin: 1,
+  protocolMax: 1,
+  agentVersion: "bench",
+  capabilities: ["heartbeat_answers"],
+};
 
 /** An agent without workloads: it keeps its stream to the server open, knows the trust bundle, and comes back when the stream ends. */
 export class SyncedAgent implements AsyncDisposable {
@@ -56,10 +66,13 @@ export class SyncedAgent implements AsyncDisposable {
   }
 
   async #stream(signal: AbortSignal): Promise<void> {
-    const messages = this.#agent.client(AgentSync).sync(signsOfLife(signal), { signal });
+    const outbox = new Outbox<MessageInitShape<typeof AgentMessageSchema>>();
+    outbox.push({ message: { case: "hello", value: HELLO } });
+    const messages = this.#agent.client(AgentSync).sync(outbox, { signal });
     let upToDate = false;
     for await (const { message } of messages) {
       this.#read(message);
+      if (message.case === "heartbeat") outbox.push({ message: { case: "heartbeat", value: {} } });
       if (message.case !== "update" || message.value.more || upToDate) continue;
       upToDate = true;
       this.#streams += 1;
@@ -80,14 +93,4 @@ export class SyncedAgent implements AsyncDisposable {
 
 function codeOf(error: unknown): number | undefined {
   return error instanceof StatusError ? error.code : undefined;
-}
-
-/** The hello, and then what the server waits for: it ends the stream of an agent that says nothing. */
-async function* signsOfLife(signal: AbortSignal) {
-  const value = { protocolMin: 1, protocolMax: 1, agentVersion: "bench" };
-  yield { message: { case: "hello" as const, value } };
-  for (;;) {
-    await sleep(heartbeatMs, undefined, { signal });
-    yield { message: { case: "heartbeat" as const, value: {} } };
-  }
 }
