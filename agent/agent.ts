@@ -152,6 +152,7 @@ export class Agent implements AsyncDisposable {
               contact: () => contact.made(),
               explain: (pid, stop) => this.#endpoints.explain(pid, stop),
               agentVersion: version,
+              maxOfflineMs: config.offline.maxAge,
             },
             stop,
           ),

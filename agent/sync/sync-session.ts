@@ -36,6 +36,8 @@ const PROTOCOL_MAX = 1;
 const FEDERATION_LIMITS = "federation_limits";
 /** The capability to answer heartbeats and to wait for them as long as the server says. */
 const HEARTBEAT_ANSWERS = "heartbeat_answers";
+/** An agent that may serve for less than this without contact wants it as often as few agents have it. */
+const PATIENT_MS = 15 * 60_000;
 /** A server that has not said hello after this long is not one to work with now. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** A server whose heartbeat is late by this many of its shortest intervals is gone. */
@@ -63,6 +65,8 @@ export interface SyncSessionDeps {
   /** What the agent knows of a process, or of its recent refusals when `pid` is 0. */
   readonly explain: (pid: number, signal: AbortSignal) => Promise<readonly Refusal[]>;
   readonly agentVersion: string;
+  /** How long after the last contact the agent serves. */
+  readonly maxOfflineMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -170,7 +174,7 @@ class SyncSession {
         value: {
           protocolMin: PROTOCOL_MIN,
           protocolMax: PROTOCOL_MAX,
-          capabilities: [FEDERATION_LIMITS, HEARTBEAT_ANSWERS],
+          capabilities: this.#capabilities(),
           agentVersion: this.#deps.agentVersion,
           authorizationDigest: point.authorizationDigest,
           revocationEpoch: point.revocationEpoch,
@@ -280,6 +284,12 @@ class SyncSession {
       default:
         throw new Error("unsupported question");
     }
+  }
+
+  #capabilities(): string[] {
+    return this.#deps.maxOfflineMs < PATIENT_MS
+      ? [FEDERATION_LIMITS]
+      : [FEDERATION_LIMITS, HEARTBEAT_ANSWERS];
   }
 
   /** @param withinSeconds zero if the server did not say */

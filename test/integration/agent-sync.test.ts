@@ -209,6 +209,30 @@ describe("an agent with a server that pushes", () => {
   });
 });
 
+describe("an agent's hello", () => {
+  for (const [maxAge, waits] of [
+    ["7d", true],
+    ["5m", false],
+  ] as const) {
+    it(`${waits ? "lets" : "does not let"} heartbeats be rare if it may serve for ${maxAge} without one`, async () => {
+      await using dir = await TempDir.open();
+      await using server = await FakeServerApi.open({ push: true });
+      await using _agent = await RunningAgent.open({
+        dir,
+        servers: [server.address],
+        bundlePem: server.bundlePem,
+        yaml: `offline: { maxAge: ${maxAge} }`,
+      });
+      const hello = await eventually("a hello", async () => {
+        const sent = server.streams.value.flatMap(({ messages }) => messages);
+        const first = sent.find(({ message }) => message.case === "hello");
+        return first?.message.case === "hello" ? first.message.value : undefined;
+      });
+      assert.equal(hello.capabilities.includes("heartbeat_answers"), waits);
+    });
+  }
+});
+
 describe("an agent's audit", () => {
   it("puts deliveries on record, and ships them in a chain without any secret", async () => {
     await using dir = await TempDir.open();
