@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Certificate } from "../../spiffe/x509/certificate.ts";
 import { FakeRandom } from "../../test/fakes/fake-random.ts";
+import { RecordingLog } from "../../test/fakes/recording-log.ts";
 import { CaWorld } from "../../test/support/ca-world.ts";
+import type { KnownBadKeys } from "../policy/key-policy.ts";
 import { findCsrKey } from "./csr-key.ts";
 import { drawSerialNumbers } from "./serial-number.ts";
 import type { SigningJob } from "./signing-job.ts";
+import { SigningPool } from "./signing-pool.ts";
 import type { SvidItem } from "./svid-preparation.ts";
 
 function itemsFor(world: CaWorld, count: number): readonly SvidItem[] {
@@ -62,5 +65,23 @@ describe("SigningPool", () => {
     await assert.rejects(job.sign(), /was not prepared/);
     await assert.rejects(other.sign(), /was not prepared/);
     assert.equal((await (await begin(world, 20)).sign()).length, 20);
+  });
+
+  it("signs where it stands on a machine that gives it no thread", async () => {
+    await using world = await CaWorld.open();
+    const { log, lines } = new RecordingLog();
+    // What cannot be copied to a thread, so that none begins.
+    const knownBadKeys = Object.assign(new Set<string>(), {
+      [Symbol.iterator]: () => [() => undefined].values(),
+    }) as unknown as KnownBadKeys;
+    await using pool = new SigningPool({ threads: 2, knownBadKeys, log });
+    const { x509 } = world.authorities.active.value;
+    assert.ok(x509);
+    const results = await pool.begin(x509, itemsFor(world, 50)).sign();
+    assert.equal(results.filter((one) => "certificateDer" in one).length, 50);
+    assert.deepEqual(
+      lines.map(({ msg }) => msg),
+      ["Signing thread failed"],
+    );
   });
 });

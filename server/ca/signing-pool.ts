@@ -40,12 +40,15 @@ const MAX_IN_PLACE = 32;
 export class SigningPool implements AsyncDisposable {
   readonly #options: SigningPoolOptions;
   #threads: SigningThread[] = [];
+  /** Fewer than wanted once the machine has refused one, as at a limit of processes. */
+  #mostThreads: number;
   #nextJob = 1;
   #inPlace = 0;
 
   constructor(options: SigningPoolOptions) {
     this.#options = options;
-    if (options.threads > 0) this.#addThread();
+    this.#mostThreads = options.threads;
+    if (this.#mostThreads > 0) this.#addThread();
   }
 
   /** Begins to check requests and to build certificates. */
@@ -80,7 +83,7 @@ export class SigningPool implements AsyncDisposable {
 
   #beginInThreads(authority: X509Authority, items: readonly SvidItem[]): SigningJob {
     const areBusy = this.#threads.every(({ load }) => load >= BUSY_ITEMS);
-    if (areBusy && this.#threads.length < this.#options.threads) this.#addThread();
+    if (areBusy && this.#threads.length < this.#mostThreads) this.#addThread();
     const parts = Math.min(this.#threads.length, Math.ceil(items.length / MIN_PART));
     const size = Math.ceil(items.length / parts);
     const threads = this.#threads.toSorted((a, b) => a.load - b.load);
@@ -101,13 +104,23 @@ export class SigningPool implements AsyncDisposable {
   }
 
   #addThread(): void {
-    const thread = new SigningThread(this.#options.knownBadKeys, (err, hasWorked) => {
-      this.#options.log.error({ err }, "Signing thread failed");
-      this.#threads = this.#threads.filter((one) => one !== thread);
-      // One that never did anything would be followed by another one like it, for ever.
-      if (hasWorked) this.#addThread();
-    });
-    this.#threads.push(thread);
+    try {
+      const thread = new SigningThread(this.#options.knownBadKeys, (err, hasWorked) => {
+        this.#threads = this.#threads.filter((one) => one !== thread);
+        this.#failed(err);
+        // One that never did anything would be followed by another one like it, for ever.
+        if (hasWorked) this.#addThread();
+        else this.#mostThreads = this.#threads.length;
+      });
+      this.#threads.push(thread);
+    } catch (err) {
+      this.#failed(err);
+      this.#mostThreads = this.#threads.length;
+    }
+  }
+
+  #failed(err: unknown): void {
+    this.#options.log.error({ err }, "Signing thread failed");
   }
 }
 
