@@ -10,6 +10,7 @@ import {
   type ServerMessage,
   type Update,
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import { FEDERATION_LIMITS, HEARTBEAT_ANSWERS } from "../../proto/sync-capabilities.ts";
 import { describeError } from "../../runtime/errors/describe.ts";
 import { failedPrecondition, unavailable } from "../../runtime/errors/status-error.ts";
 import type { Feed } from "../../runtime/feed.ts";
@@ -32,11 +33,7 @@ import { UpdateAssembler } from "./update-assembler.ts";
 /** The protocol versions that this agent speaks. */
 const PROTOCOL_MIN = 1;
 const PROTOCOL_MAX = 1;
-/** The capability to keep to the limits of a federation. */
-const FEDERATION_LIMITS = "federation_limits";
-/** The capability to answer heartbeats and to wait for them as long as the server says. */
-const HEARTBEAT_ANSWERS = "heartbeat_answers";
-/** An agent that may serve for less than this without contact wants it as often as few agents have it. */
+/** An agent that may serve for less than this after its last contact does not let heartbeats grow rarer. */
 const PATIENT_MS = 15 * 60_000;
 /** A server that has not said hello after this long is not one to work with now. */
 const HELLO_TIMEOUT_MS = 10_000;

@@ -16,6 +16,7 @@ import { describeError } from "../../runtime/errors/describe.ts";
 import type { ReadFeed } from "../../runtime/feed.ts";
 import type { Ids } from "../../runtime/ids.ts";
 import type { Logger } from "../../runtime/log.ts";
+import { KEEP_ALIVE_MS } from "../../runtime/rpc/keep-alive.ts";
 import type { Clock } from "../../runtime/time/clock.ts";
 import type { Bundle } from "../../spiffe/bundle/bundle.ts";
 import type { X509Svid } from "../../spiffe/svid/x509-svid.ts";
@@ -24,9 +25,6 @@ import type { LimitSettings, ListenSettings } from "../config/endpoint-settings.
 import { type VerifiedClient, verifyClient } from "./client-certificate.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import type { NetworkCallers } from "./network-callers.ts";
-
-/** The kernel asks a silent peer's kernel for a sign of life after this long, so that a lost machine holds no connection. */
-const KEEP_ALIVE_MS = 60_000;
 
 /** What the endpoint needs. */
 export interface AgentEndpointDeps {

@@ -12,6 +12,7 @@ import {
   Acknowledgement_State as State,
   UnsupportedSchema,
 } from "../../proto/gen/assay/sync/v1/sync_pb.ts";
+import { FEDERATION_LIMITS, HEARTBEAT_ANSWERS } from "../../proto/sync-capabilities.ts";
 import {
   deadlineExceeded,
   failedPrecondition,
@@ -54,10 +55,6 @@ export interface AgentStreamDeps {
 
 /** The version of the protocol that this server speaks. */
 const PROTOCOL = 1;
-/** What an agent says that keeps to the limits of a federation. */
-const FEDERATION_LIMITS = "federation_limits";
-/** What an agent says that answers heartbeats. */
-const HEARTBEAT_ANSWERS = "heartbeat_answers";
 const HELLO_TIMEOUT_MS = 10_000;
 const MAX_BINDINGS = 10_000;
 

@@ -1,12 +1,11 @@
 import type { Socket } from "node:net";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
+import { KEEP_ALIVE_MS } from "../../runtime/rpc/keep-alive.ts";
 import { peerChain } from "./peer-chain.ts";
 
 /** A server that has not finished its handshake after this long is given up. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** The kernel asks a silent peer's kernel for a sign of life after this long: one whose machine is gone is noticed soon. */
-const KEEP_ALIVE_MS = 60_000;
 
 type SecureConnector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 

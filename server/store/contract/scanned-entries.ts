@@ -1,22 +1,11 @@
 import type { AuthorizedEntryRecord } from "../records.ts";
+import type { EntryColumns } from "./entry-columns.ts";
 import type { EntryTerms } from "./entry-terms.ts";
 
-/**
- * A page of entries, column by column and each of the same length, because a few long lists cross from one thread to the other
- * for a fraction of what a thousand records cost. What entries have in common is there once a page.
- */
-export interface ScannedEntries {
-  readonly ids: readonly string[];
-  readonly spiffeIds: readonly string[];
-  /** As selectorsText() writes them. */
-  readonly selectors: readonly string[];
+/** A page of entries. What they have in common is there once. */
+export interface ScannedEntries extends EntryColumns {
   readonly revisionNumbers: readonly number[];
   readonly createdAts: readonly number[];
-  /** For each entry, where in `parentIds` its own is; likewise for the terms. */
-  readonly parentPlaces: readonly number[];
-  readonly termsPlaces: readonly number[];
-  readonly parentIds: readonly string[];
-  readonly terms: readonly EntryTerms[];
   /** Absent on the last page. */
   readonly nextPageToken?: string;
 }

@@ -1,22 +1,11 @@
 import { parseSelectorsText, selectorsText } from "../../../proto/selector.ts";
 import type { NewEntry } from "../contract/entries.ts";
+import type { EntryColumns } from "../contract/entry-columns.ts";
 import { type EntryTerms, haveSameTerms, termsOf } from "../contract/entry-terms.ts";
 import type { EntrySideRecord } from "../records.ts";
 
-/**
- * New entries on their way to the store's thread, column by column as those of a scan are, and for the same reason. What an entry has
- * in common with the one before it is there once.
- */
-export interface SentEntries {
-  readonly ids: readonly string[];
-  readonly spiffeIds: readonly string[];
-  /** As selectorsText() writes them. */
-  readonly selectors: readonly string[];
-  /** For each entry, where in `parentIds` its own is; likewise below. */
-  readonly parentPlaces: readonly number[];
-  readonly parentIds: readonly string[];
-  readonly termsPlaces: readonly number[];
-  readonly terms: readonly EntryTerms[];
+/** New entries on their way to the store's thread. What an entry has in common with the one before it is there once. */
+export interface SentEntries extends EntryColumns {
   readonly sidePlaces: readonly number[];
   readonly sides: readonly EntrySideRecord[];
 }

@@ -7,6 +7,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { KubeObject } from "../cluster/kube-client.ts";
 import type { KubeCluster } from "../cluster/kube-cluster.ts";
 import type { Pod } from "../cluster/pods.ts";
+import { assertNotRefused } from "../world/assert-not-refused.ts";
 import { agentPod } from "../world/node-evidence.ts";
 import { Workload } from "../world/workload.ts";
 import {
@@ -94,11 +95,7 @@ export function csiStories(story: Story): void {
       const since = Date.now();
       await kill("agent run");
       await workload.untilIdentity(id, { since });
-      const lines = await workload.lines();
-      const refusals = lines.filter(
-        ({ at, code }) => at >= since && code !== undefined && code !== "Unavailable",
-      );
-      assert.deepEqual(refusals, []);
+      await assertNotRefused(workload, since);
     });
 
     test("nobody notices that the driver was killed", async () => {

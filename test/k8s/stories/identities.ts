@@ -29,6 +29,7 @@ export function identityStories(story: PortableStory): void {
         await workload.untilIdentity(defaultId("shop", "web"));
         // On a slow machine its entry may come later than a new process is held for.
         const events = (await workload.lines()).map(({ event }) => event);
+        assert.match(events.join(" "), /^start( refused)* identity\b/);
         t.diagnostic(`${node}: ${events.join(", ")}`);
       }
     });

@@ -7,6 +7,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { Node } from "../cluster/node.ts";
 import { type Pod, untilRunning } from "../cluster/pods.ts";
 import { assay } from "../world/assay-command.ts";
+import { assertNotRefused } from "../world/assert-not-refused.ts";
 import { agentPod } from "../world/node-evidence.ts";
 import { killContainer, runInContainer } from "../world/runtime.ts";
 import { Workload } from "../world/workload.ts";
@@ -194,12 +195,4 @@ async function untilServerReady({ cluster }: Story): Promise<void> {
 /** Kills the agent's process on a node, as the kernel would when memory runs out. */
 async function killAgent(node: Node): Promise<void> {
   await node.host.run(["pkill", "-KILL", "-f", "assay agent run|agent run --config"]);
-}
-
-async function assertNotRefused(workload: Workload, since: number): Promise<void> {
-  const lines = await workload.lines();
-  const refused = lines.filter(
-    ({ at, code }) => at >= since && code !== undefined && code !== "Unavailable",
-  );
-  assert.deepEqual(refused, []);
 }

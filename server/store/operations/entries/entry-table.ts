@@ -1,7 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import type { Selector } from "../../../../proto/selector.ts";
+import { memoLast } from "../../../../runtime/memo-last.ts";
 import type { ChangeAction } from "../../commit.ts";
-import type { EntryRecord, EntrySideRecord } from "../../records.ts";
+import type { EntryRecord } from "../../records.ts";
 import type { Schema } from "../../schema.ts";
 import { inChunks } from "../chunks.ts";
 import type { WriteContext } from "../context.ts";
@@ -14,7 +15,6 @@ import {
   entryFromRow,
   entryToColumns,
   identityKey,
-  type SideColumns,
   sideToColumns,
 } from "./entry-rows.ts";
 
@@ -72,15 +72,11 @@ export interface EntryDraft {
 
 /** Makes the rows of new entries, once for the checks and for writing them. */
 export function draftEntries(entries: readonly EntryRecord[]): readonly EntryDraft[] {
-  let last: EntrySideRecord | undefined;
-  let side: SideColumns | undefined;
-  return entries.map((entry) => {
-    if (side === undefined || entry.side !== last) {
-      last = entry.side;
-      side = sideToColumns(last);
-    }
-    return { entry, row: entryToColumns(entry, side, NEVER_USED) };
-  });
+  const sideOf = memoLast(sideToColumns);
+  return entries.map((entry) => ({
+    entry,
+    row: entryToColumns(entry, sideOf(entry.side), NEVER_USED),
+  }));
 }
 
 /** Writes new entries with everything that finds them, and notes them as created. */

@@ -1,4 +1,5 @@
 import { sortSelectors } from "../../../../proto/selector.ts";
+import { memoLast } from "../../../../runtime/memo-last.ts";
 import type { CreateEntries, NewEntry } from "../../contract/entries.ts";
 import type { EntryRecord, EntrySideRecord } from "../../records.ts";
 import { canonicalNames } from "../selector-rows.ts";
@@ -8,15 +9,15 @@ import { canonicalNames } from "../selector-rows.ts";
  * batch mostly do. Doing it twice makes the same as doing it once.
  */
 export function newRecords({ entries, now, actor }: CreateEntries): readonly EntryRecord[] {
-  let given: EntrySideRecord | undefined;
-  let side: EntrySideRecord | undefined;
-  return entries.map((entry) => {
-    if (side === undefined || entry.side !== given) {
-      given = entry.side;
-      side = { ...given, createdBy: actor, updatedBy: actor };
-    }
-    return { ...canonicalEntry(entry), revisionNumber: 0, createdAt: now, side };
-  });
+  const sideOf = memoLast(
+    (given: EntrySideRecord): EntrySideRecord => ({ ...given, createdBy: actor, updatedBy: actor }),
+  );
+  return entries.map((entry) => ({
+    ...canonicalEntry(entry),
+    revisionNumber: 0,
+    createdAt: now,
+    side: sideOf(entry.side),
+  }));
 }
 
 /** The entry with its sets in canonical order. */
